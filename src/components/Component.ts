@@ -1,0 +1,167 @@
+/** What a component is: plain data with one `run`. The engine decodes settings at load and coerces inputs before `run`. */
+import { type Effect, Schema } from "effect"
+import type { Template } from "../kernel/TemplateString.ts"
+import type { Services } from "./Services.ts"
+
+/**
+ * The expected failure of a component: becomes `_error` in its record and flows to a connected `_error` port. Any other
+ * tagged error a component fails with becomes one by its message.
+ */
+export class ComponentFailed extends Schema.TaggedError<ComponentFailed>()("ComponentFailed", {
+  message: Schema.String,
+  /** Outputs worth showing beside `_error` in the answer (an error body, say). They do not flow on. */
+  outputs: Schema.optional(Schema.Record({ key: Schema.String, value: Schema.Unknown })),
+  cause: Schema.optional(Schema.Defect)
+}) {}
+
+/** What a component may know of its place: itself, its agent, the run. One object per call of `run`. */
+export interface Step {
+  /** `componentId`, and the iteration path below it inside loops: `F1`, `L1[3]/F1`. Stable over replays of a run. */
+  readonly key: string
+  readonly component: ComponentInfo
+  readonly agent: AgentInfo
+  readonly run: RunInfo
+  /** Data for templates: the inputs over the agent's variables. Own properties only; no prototype. */
+  readonly data: Readonly<Record<string, unknown>>
+  /** Renders a template of the settings with `data`. Unknown tokens stay, unless `missing` is `drop`. Vault tokens stay. */
+  readonly render: (template: Template, options?: {
+    readonly encode?: "text" | "json" | "uri"
+    readonly missing?: "keep" | "drop"
+  }) => string
+  /** Tells whoever watches the run; costs nothing while nobody does. Never pass a secret. */
+  readonly log: (level: "debug" | "info" | "warning" | "error", message: string) => void
+  /** Sends model output of a passthrough component to whoever called the agent. */
+  readonly emit: (kind: "content" | "thinking", text: string) => void
+}
+
+export interface PortInfo {
+  readonly name: string
+  readonly type: string
+  readonly optional: boolean
+  readonly default: boolean
+  readonly description: string | undefined
+}
+
+export interface ComponentInfo {
+  readonly id: string
+  readonly name: string
+  readonly displayName: string
+  readonly title: string
+  readonly inputs: ReadonlyArray<PortInfo>
+  /** With `expression`, the path an output is read from. */
+  readonly outputs: ReadonlyArray<PortInfo & { readonly expression: string | undefined }>
+}
+
+export interface AgentInfo {
+  readonly id: string
+  readonly name: string
+  /** The agent's system prompt. */
+  readonly behavior: string
+  readonly variables: Readonly<Record<string, unknown>>
+}
+
+export interface RunInfo {
+  readonly id: string
+  /** Groups the runs of one caller: the `session` scope of memory components. */
+  readonly sessionId: string
+  /** One call from outside and every nested run it causes: the `request` scope of memory components. */
+  readonly workflowId: string
+  /** Conversation this run is a tool call of, if any: `useContextWindow` reads its history. */
+  readonly conversationId: string | undefined
+  /** The request an endpoint answers. */
+  readonly request: AgentRequest
+}
+
+export interface AgentRequest {
+  readonly method: "GET" | "POST"
+  readonly endpoint: string
+  readonly headers: Readonly<Record<string, string>>
+  readonly body: unknown
+  readonly query: Readonly<Record<string, unknown>>
+}
+
+export interface Call<Config, Inputs> {
+  readonly config: Config
+  readonly inputs: Inputs
+  readonly step: Step
+}
+
+/** Outputs by name. An output left out or `undefined` does not fire; `null`, `0`, `""` and `false` do. */
+export type Outputs = Readonly<Record<string, unknown>>
+
+/**
+ * A component that has nothing to wait for returns its outputs (or a `ComponentFailed`) at once and is run inline; one
+ * that waits returns an effect and may run beside others.
+ */
+export type Result<O, E, R> = O | ComponentFailed | Effect.Effect<O, E, R>
+
+type Fields = Schema.Struct.Fields
+
+export interface Component<Name extends string, C extends Fields, I extends Fields, O extends Fields, R> {
+  readonly name: Name
+  /** One or two sentences for people and models. */
+  readonly description: string
+  readonly category: Category
+  /** Other registry names that mean this component. */
+  readonly aliases: ReadonlyArray<string>
+  readonly config: Schema.Struct<C>
+  readonly inputs: Schema.Struct<I>
+  readonly outputs: Schema.Struct<O>
+  /** Whether documents may declare ports beyond those above. */
+  readonly openInputs: boolean
+  readonly openOutputs: boolean
+  readonly run: (
+    call: Call<Schema.Struct.Type<C>, Schema.Struct.Type<I> & Readonly<Record<string, unknown>>>
+  ) => Result<Outputs, { readonly message: string }, R>
+  /** Replaces the record `{ id, name, result }` of a leaf in the answer (`APIOutput` minimal gives its bare output). */
+  readonly answer: ((record: AnswerRecord, config: Schema.Struct.Type<C>) => unknown) | undefined
+  /** An inert component (a note on the canvas): never run, not part of the graph. */
+  readonly inert: boolean
+}
+
+export interface AnswerRecord {
+  readonly id: string
+  readonly name: string
+  readonly result: Outputs
+}
+
+export type Category = "entry" | "exit" | "ai" | "external" | "data" | "logic" | "flow" | "storage" | "system"
+
+// eslint-disable-next-line @typescript-eslint/no-explicit-any
+export type Any<R = Services> = Component<string, any, any, any, R>
+
+export const make = <
+  const Name extends string,
+  C extends Fields = {},
+  I extends Fields = {},
+  O extends Fields = {},
+  E extends { readonly message: string } = never,
+  R extends Services = never
+>(name: Name, options: {
+  readonly description: string
+  readonly category: Category
+  readonly aliases?: ReadonlyArray<string>
+  readonly config?: Schema.Struct<C>
+  readonly inputs?: Schema.Struct<I>
+  readonly outputs?: Schema.Struct<O>
+  readonly openInputs?: boolean
+  readonly openOutputs?: boolean
+  readonly inert?: boolean
+  readonly answer?: (record: AnswerRecord, config: Schema.Struct.Type<C>) => unknown
+  readonly run: (
+    call: Call<Schema.Struct.Type<C>, Schema.Struct.Type<I> & Readonly<Record<string, unknown>>>
+  ) => Result<Partial<Schema.Struct.Type<O>> & Outputs, E, R>
+}): Component<Name, C, I, O, R> => ({
+  name,
+  description: options.description,
+  category: options.category,
+  aliases: options.aliases ?? [],
+  config: options.config ?? (Schema.Struct({}) as never),
+  inputs: options.inputs ?? (Schema.Struct({}) as never),
+  outputs: options.outputs ?? (Schema.Struct({}) as never),
+  openInputs: options.openInputs ?? false,
+  openOutputs: options.openOutputs ?? false,
+  inert: options.inert ?? false,
+  answer: options.answer,
+  run: options.run
+})

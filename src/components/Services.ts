@@ -1,0 +1,2 @@
+/** The subsystems a component may ask for. */
+export type Services = never

@@ -1,0 +1,126 @@
+/** What a connector is: a name, the contract it implements, the service that guards it, its settings, and how to build it. */
+import { Config, type ConfigError, Context, Effect, Layer, ParseResult, Schema, type Scope } from "effect"
+import { BootError } from "./BootError.ts"
+import { didYouMean } from "./Nearest.ts"
+
+export interface Connector<Name extends string, ContractId, ServiceId, Settings, Encoded, E> {
+  readonly name: Name
+  /** Other names accepted in a configuration. */
+  readonly aliases: ReadonlyArray<string>
+  readonly settings: Schema.Schema<Settings, Encoded>
+  /** The bare contract, without access checks: for conformance suites and boot only. */
+  readonly contract: (settings: Encoded) => Layer.Layer<ContractId, E | BootError>
+  /** The guarded service on this connector. */
+  readonly layer: (settings: Encoded) => Layer.Layer<ServiceId, E | BootError>
+  /** The guarded service with settings read from the environment. */
+  readonly layerConfig: (
+    settings: Config.Config.Wrap<Settings>
+  ) => Layer.Layer<ServiceId, E | BootError | ConfigError.ConfigError>
+  /** The bare contract from settings of unknown shape, as a configuration file gives them. */
+  readonly fromUnknown: (settings: unknown, path: string) => Layer.Layer<ContractId, E | BootError>
+}
+
+// deno-lint-ignore no-explicit-any
+export type Any = Connector<string, any, any, any, any, any> // eslint-disable-line @typescript-eslint/no-explicit-any
+
+export const make = <const Name extends string, ContractId, Contract, ServiceId, Settings, Encoded, E>(options: {
+  readonly name: Name
+  readonly aliases?: ReadonlyArray<string>
+  readonly contract: Context.Tag<ContractId, Contract>
+  readonly service: Layer.Layer<ServiceId, never, ContractId>
+  readonly settings: Schema.Schema<Settings, Encoded>
+  readonly make: (settings: Settings) => Effect.Effect<Contract, E, Scope.Scope>
+}): Connector<Name, ContractId, ServiceId, Settings, Encoded, E> => {
+  const service = options.contract.key.replace(/^.*\//, "").replace(/Connector$/, "")
+  const decode = ParseResult.decodeUnknown(options.settings, { errors: "all" })
+  const fromUnknown = (settings: unknown, path: string) =>
+    Layer.scoped(
+      options.contract,
+      decode(settings ?? {}).pipe(
+        Effect.mapError((error) => invalidSettings(service, options.name, path, error, options.settings)),
+        Effect.flatMap(options.make)
+      )
+    )
+  const contract = (settings: Encoded) => fromUnknown(settings, `${service}.Settings`)
+  return {
+    name: options.name,
+    aliases: options.aliases ?? [],
+    settings: options.settings,
+    contract,
+    fromUnknown,
+    layer: (settings) => Layer.provide(options.service, contract(settings)),
+    layerConfig: (settings) =>
+      Layer.provide(
+        options.service,
+        Layer.scoped(options.contract, Effect.flatMap(Config.unwrap(settings), options.make))
+      )
+  }
+}
+
+/** A vendor package loaded on first use; when it is not installed, boot fails with the command that installs it. */
+export const vendor = <A>(connector: string, packageName: string, load: () => Promise<A>): Effect.Effect<A, BootError> =>
+  Effect.tryPromise({
+    try: load,
+    catch: (cause) =>
+      new BootError({
+        service: "connectors",
+        connector,
+        problem: `the package "${packageName}" cannot be loaded. Install it: npm install ${packageName}`,
+        cause
+      })
+  })
+
+/** Several connectors of one service live side by side; `id` is the name its configuration entry gave to one. */
+export class UnknownInstance extends Schema.TaggedError<UnknownInstance>()("UnknownInstance", {
+  service: Schema.String,
+  id: Schema.String,
+  available: Schema.Array(Schema.String)
+}) {
+  override get message(): string {
+    return `No ${this.service} named "${this.id}".${didYouMean(this.id, this.available)} Configured: ${
+      this.available.join(", ") || "only the default one"
+    }`
+  }
+}
+
+/** The tag under which a configured, named instance of a service stands in the context. */
+export const instanceTag = <Id, S>(tag: Context.Tag<Id, S>, id: string): Context.Tag<Id, S> =>
+  Context.GenericTag<Id, S>(`${tag.key}#${id}`)
+
+/** The instance of a service that the configuration calls `id`. */
+export const named = <Id, S>(tag: Context.Tag<Id, S>, id: string): Effect.Effect<S, UnknownInstance> =>
+  Effect.contextWithEffect((context: Context.Context<never>) => {
+    const found = context.unsafeMap.get(`${tag.key}#${id}`) as S | undefined
+    return found !== undefined ? Effect.succeed(found) : Effect.fail(
+      new UnknownInstance({
+        service: tag.key.replace(/^.*\//, ""),
+        id,
+        available: Array.from(context.unsafeMap.keys())
+          .filter((key) => key.startsWith(`${tag.key}#`))
+          .map((key) => key.slice(tag.key.length + 1))
+      })
+    )
+  })
+
+const invalidSettings = (
+  service: string,
+  connector: string,
+  path: string,
+  error: ParseResult.ParseIssue,
+  settings: Schema.Schema.All
+) => {
+  const issues = ParseResult.ArrayFormatter.formatIssueSync(error)
+  const first = issues[0]
+  return new BootError({
+    service,
+    connector,
+    path: [path, ...(first?.path ?? [])].join("."),
+    problem: issues.map((issue) => `${[path, ...issue.path].join(".")}: ${issue.message}`).join("; "),
+    accepted: propertyNames(settings)
+  })
+}
+
+const propertyNames = (schema: Schema.Schema.All): ReadonlyArray<string> => {
+  const encoded = Schema.encodedSchema(schema as Schema.Schema.Any).ast
+  return encoded._tag === "TypeLiteral" ? encoded.propertySignatures.map(({ name }) => String(name)) : []
+}

@@ -1,0 +1,62 @@
+/** The one error of all connectors: what a vendor, a disk or a network did, in terms a caller can branch on. */
+import { Duration, Effect, Schedule, Schema } from "effect"
+
+/**
+ * - `Unavailable`: not reached, connection lost, 5xx. `Timeout`: no answer in time. `RateLimited`: 429. These may pass.
+ * - `Unauthorized`: the backend refused our credentials. `NotFound`: the backend itself (bucket, table, model) is missing.
+ * - `InvalidInput`: the backend cannot honour this value. `Unsupported`: it cannot do this at all.
+ * - `Conflict`: a conditional write lost. `Locked`: another process holds the resource. `Full`: disk or quota.
+ * - `Corrupted`: stored data cannot be read back. `Protocol`: the answer is not what the vendor's protocol promises.
+ */
+export const Reason = Schema.Literal(
+  "Unavailable",
+  "Timeout",
+  "RateLimited",
+  "Unauthorized",
+  "NotFound",
+  "InvalidInput",
+  "Unsupported",
+  "Conflict",
+  "Locked",
+  "Full",
+  "Corrupted",
+  "Protocol"
+)
+export type Reason = typeof Reason.Type
+
+const transient: ReadonlySet<Reason> = new Set(["Unavailable", "Timeout", "RateLimited"])
+
+export class ConnectorError extends Schema.TaggedError<ConnectorError>()("ConnectorError", {
+  connector: Schema.String,
+  /** The contract's method that failed. */
+  method: Schema.String,
+  reason: Reason,
+  /** One sentence for a person: what happened and, where known, what to do. Never a secret, never contents. */
+  detail: Schema.optional(Schema.String),
+  /** How long the backend asked to wait (`Retry-After`). */
+  retryAfter: Schema.optional(Schema.DurationFromMillis),
+  cause: Schema.optional(Schema.Defect)
+}) {
+  override get message(): string {
+    return `${this.connector}.${this.method}: ${this.reason}${this.detail === undefined ? "" : ` (${this.detail})`}`
+  }
+  /** Whether the same call may succeed later without a change by the caller. */
+  get isRetryable(): boolean {
+    return transient.has(this.reason)
+  }
+}
+
+export const isConflict = (error: unknown): error is ConnectorError =>
+  error instanceof ConnectorError && error.reason === "Conflict"
+
+const backoff = Schedule.exponential("50 millis").pipe(Schedule.jittered, Schedule.intersect(Schedule.recurs(2)))
+
+/** Tries an idempotent call up to three times while its error is transient, waiting as long as the backend asked for. */
+export const retrying = <A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+  Effect.retry(
+    Effect.tapError(self, (error) =>
+      error instanceof ConnectorError && error.retryAfter !== undefined
+        ? Effect.sleep(Duration.min(error.retryAfter, Duration.seconds(5)))
+        : Effect.void),
+    { schedule: backoff, while: (error) => error instanceof ConnectorError && error.isRetryable }
+  )

@@ -1,0 +1,101 @@
+/** The check every service makes before it does anything: owner or level of the candidate, of the public, of its teams. */
+import { Context, Effect, Schema } from "effect"
+import type { ConnectorError } from "../kernel/ConnectorError.ts"
+import * as Acl from "./Acl.ts"
+import * as Audit from "./Audit.ts"
+import * as Candidate from "./Candidate.ts"
+
+export class AccessDenied extends Schema.TaggedError<AccessDenied>()("AccessDenied", {
+  candidate: Candidate.Candidate,
+  service: Schema.String,
+  operation: Schema.String,
+  resource: Schema.String
+}) {
+  override get message(): string {
+    return `${Candidate.format(this.candidate)} may not ${this.service}.${this.operation} "${this.resource}"`
+  }
+}
+
+export type AccessError = AccessDenied | Candidate.NoCandidate | ConnectorError
+
+/** Which teams a candidate belongs to. From the Account service once the system is booted; nobody is in a team before. */
+export class Teams extends Context.Reference<Teams>()("effect-sre/Teams", {
+  defaultValue: (): TeamsOf => () => Effect.succeed([])
+}) {}
+export type TeamsOf = (candidate: Candidate.Candidate) => Effect.Effect<ReadonlyArray<string>, ConnectorError>
+
+/** What one decision is about. `resource` is a key, name or id. */
+export interface Request {
+  readonly operation: string
+  readonly level: Acl.Level
+  readonly resource: string
+}
+
+/** The access check of one service. */
+export interface Guard {
+  /** Who is asking, or a refusal naming the operation. */
+  readonly candidate: (operation: string) => Effect.Effect<Candidate.Candidate, Candidate.NoCandidate>
+  /** Passes, or fails with `AccessDenied`. Both are audited. */
+  readonly check: (acl: Acl.Acl, request: Request) => Effect.Effect<void, AccessError>
+  /** The same decision as a value, for filtering lists; not audited. */
+  readonly permits: (
+    acl: Acl.Acl,
+    level: Acl.Level
+  ) => Effect.Effect<boolean, Candidate.NoCandidate | ConnectorError>
+}
+
+/** Built once when a service is built; takes teams and audit from the context it is built in. */
+export const guard = (service: string): Effect.Effect<Guard> =>
+  Effect.gen(function*() {
+    const teamsOf = yield* Teams
+    const audit = yield* Audit.Audit
+
+    const candidate = (operation: string) =>
+      Effect.catchTag(
+        Candidate.current,
+        "NoCandidate",
+        () =>
+          Effect.zipRight(
+            Audit.record(audit, { candidate: undefined, service, operation, resource: "", verdict: "denied" }),
+            Effect.fail(new Candidate.NoCandidate({ operation: `${service}.${operation}` }))
+          )
+      )
+
+    const decide = (acl: Acl.Acl, who: Candidate.Candidate, level: Acl.Level) =>
+      Acl.gives(acl, who, level) || Acl.gives(acl, Candidate.anyone, level)
+        ? granted
+        : acl.grants.some(({ role }) => role === "team")
+        ? Effect.map(teamsOf(who), (teams) => teams.some((id) => Acl.gives(acl, { role: "team", id }, level)))
+        : denied
+
+    const check = (acl: Acl.Acl, { level, operation, resource }: Request) =>
+      Effect.flatMap(candidate(operation), (who) =>
+        Effect.flatMap(decide(acl, who, level), (passes) => {
+          const entry = { candidate: who, service, operation, resource }
+          if (!passes) {
+            return Effect.zipRight(
+              Audit.record(audit, { ...entry, verdict: "denied" }),
+              Effect.fail(new AccessDenied(entry))
+            )
+          }
+          return level === "owner" || audit.level === "all"
+            ? Audit.record(audit, { ...entry, verdict: "granted" })
+            : Effect.void
+        }))
+
+    return {
+      candidate,
+      check,
+      permits: (acl, level) => Effect.flatMap(candidate("list"), (who) => decide(acl, who, level))
+    }
+  })
+
+const granted = Effect.succeed(true)
+const denied = Effect.succeed(false)
+
+/** The list of a datum that does not exist yet: whoever owns the home may create there. */
+export const ofHome = (home: Candidate.Candidate): Acl.Acl => Acl.ownedBy(home)
+
+/** The list a new datum gets: its first writer owns it, and so does the home when it is another's (a team's, say). */
+export const forNew = (home: Candidate.Candidate, writer: Candidate.Candidate): Acl.Acl =>
+  home.role === writer.role && home.id === writer.id ? Acl.ownedBy(writer) : Acl.ownedBy(writer, home)

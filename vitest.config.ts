@@ -1,0 +1,20 @@
+import { fileURLToPath } from "node:url"
+import { defineConfig } from "vitest/config"
+
+const src = (path: string) => fileURLToPath(new URL(`./src/${path}`, import.meta.url))
+
+export default defineConfig({
+  resolve: {
+    alias: [
+      { find: /^effect-sre$/, replacement: src("index.ts") },
+      { find: /^effect-sre\/(sdk|testing)$/, replacement: src("$1/index.ts") },
+      { find: /^effect-sre\/(connectors|components)\/(.*)$/, replacement: src("$1/$2.ts") }
+    ]
+  },
+  test: {
+    include: ["test/**/*.test.ts"],
+    testTimeout: 20_000,
+    hookTimeout: 30_000,
+    pool: "forks"
+  }
+})
