@@ -1,0 +1,31 @@
+/** What a run answers: the records of its leaves, in document order. */
+import type { Outputs } from "../components/Component.ts"
+import type { Node } from "./Program.ts"
+import type { RunResult } from "./Run.ts"
+
+export interface Leaf {
+  readonly node: Node
+  readonly round: number
+  readonly outputs: Outputs
+  readonly failed: boolean
+}
+
+/**
+ * One record alone, several as a list, none as `[]`. Components that fired none of their connections answer only when
+ * there is no leaf and no failure: better than an empty answer without a word.
+ */
+export const make = (leaves: ReadonlyArray<Leaf>, deadEnds: ReadonlyArray<Leaf>): RunResult => {
+  const chosen = (leaves.length > 0 ? leaves : deadEnds).slice().sort((a, b) =>
+    a.node.index - b.node.index || a.round - b.round
+  )
+  const records = chosen.map(record)
+  return {
+    answer: records.length === 1 ? records[0] : records,
+    failed: chosen.length > 0 && chosen.every(({ failed }) => failed)
+  }
+}
+
+const record = ({ failed, node, outputs }: Leaf): unknown => {
+  const full = { id: node.info.id, name: node.info.displayName, result: outputs }
+  return failed || node.component.answer === undefined ? full : node.component.answer(full, node.config as never)
+}

@@ -1,0 +1,376 @@
+/** From a document to a program: one pass that validates the whole graph and reports all problems together. */
+import { Effect, ParseResult, type Schema } from "effect"
+import type * as Component from "../components/Component.ts"
+import { didYouMean } from "../kernel/Nearest.ts"
+import { type AgentDefinition, agentInfo, type Skill } from "./AgentDefinition.ts"
+import { type ComponentRecord, type Connection, isSet, pathText } from "./AgentDocument.ts"
+import * as Endpoint from "./Endpoint.ts"
+import * as Graph from "./Graph.ts"
+import * as Ports from "./Ports.ts"
+import { InvalidAgent, type Problem } from "./Problem.ts"
+import type { AgentProgram, Edge, Node, Plan, Slot } from "./Program.ts"
+import * as Variables from "./Variables.ts"
+
+/** Components by name and alias. */
+export type Registry = ReadonlyMap<string, Component.Any>
+
+export const registry = (components: Iterable<Component.Any>): Registry =>
+  new Map(Array.from(components, (one) => [one.name, ...one.aliases].map((name) => [name, one] as const)).flat())
+
+export interface Compiled {
+  readonly program: AgentProgram
+  /** What does not keep the agent from running. */
+  readonly warnings: ReadonlyArray<Problem>
+}
+
+/** Fails with every problem of the document at once, when at least one of them is an error. */
+export const compile = (definition: AgentDefinition, components: Registry): Effect.Effect<Compiled, InvalidAgent> =>
+  Effect.suspend(() => {
+    const { problems, program } = build(definition, components)
+    return problems.some(({ severity }) => severity === "error")
+      ? Effect.fail(new InvalidAgent({ agent: definition.id, problems }))
+      : Effect.succeed({ program, warnings: problems })
+  })
+
+/** One component of the document on its way to a node. */
+interface Draft {
+  readonly index: number
+  /** Position in the document. */
+  readonly position: number
+  readonly record: ComponentRecord
+  readonly component: Component.Any
+  readonly config: unknown
+  readonly inputs: ReadonlyArray<Ports.Input>
+  readonly outputs: ReadonlyArray<ReturnType<typeof Ports.outputs>[number]>
+  readonly incoming: Map<number, Array<number>>
+  readonly out: Array<number>
+}
+
+const build = (definition: AgentDefinition, components: Registry) => {
+  const { document } = definition
+  const found: Array<Problem> = []
+  const report = (problem: Omit<Problem, "severity">, severity: Problem["severity"] = "error") => {
+    found.push({ severity, ...problem })
+  }
+  const variables = Variables.ofAgent(document)
+  const drafts = draft(definition, components, variables, report)
+  const byId = new Map(drafts.map((one) => [one.record.id, one]))
+  const edges = connect(document.connections, byId, new Set(document.components.map(({ id }) => id)), report)
+  const nodes = drafts.map((one) => toNode(one, edges, variables))
+  const plans = planAll(drafts, nodes, edges, report)
+  const reached = new Set(Array.from(plans.values(), ({ members }) => members).flat())
+  checkProgress(nodes, edges, plans, drafts, report)
+  checkReach(drafts, reached, edges, plans.size, report)
+
+  const alive = new Set(drafts.filter(({ index }) => reached.has(index)).map(({ record }) => record.id))
+  const problems = found.map((one): Problem =>
+    // What no endpoint reaches cannot harm a run: an unfinished corner of the canvas does not keep the rest from working.
+    one.severity === "error" && one.component !== undefined && plans.size > 0 && byId.has(one.component) &&
+      !alive.has(one.component)
+      ? { ...one, severity: "warning" }
+      : one
+  )
+  const program: AgentProgram = { agent: agentInfo(definition, variables.plain), nodes, edges, plans }
+  return { program, problems }
+}
+
+type Report = (problem: Omit<Problem, "severity">, severity?: Problem["severity"]) => void
+
+const draft = (
+  { document, skills }: AgentDefinition,
+  components: Registry,
+  variables: Variables.Variables,
+  report: Report
+): ReadonlyArray<Draft> => {
+  const drafts: Array<Draft> = []
+  const ids = new Map<string, number>()
+  document.components.forEach((record, position) => {
+    const path = `components[${position}]`
+    const earlier = ids.get(record.id)
+    if (earlier !== undefined) {
+      report({ path: `${path}.id`, component: record.id, problem: `duplicate id "${record.id}", also components[${earlier}]` })
+      return
+    }
+    ids.set(record.id, position)
+    const component = components.get(record.name)
+    if (component === undefined) {
+      report({
+        path: `${path}.name`,
+        component: record.id,
+        problem: `unknown component "${record.name}".${didYouMean(record.name, components.keys())}`
+      })
+      return
+    }
+    if (component.inert) return
+    checkPorts(record, component, path, report)
+    const skill = skills.get(record.id)
+    drafts.push({
+      index: drafts.length,
+      position,
+      record,
+      component: skill === undefined ? component : withSkill(component, skill),
+      config: decodeSettings(record, component, variables, path, report),
+      inputs: Ports.inputs(record, component),
+      outputs: Ports.outputs(record, component),
+      incoming: new Map(),
+      out: []
+    })
+  })
+  return drafts
+}
+
+/** An entry answered by code: what the code gives is the answer, as it is. */
+const withSkill = (component: Component.Any, skill: Skill): Component.Any => ({
+  ...component,
+  run: ({ step }) => {
+    const { body, method, query } = step.run.request
+    return Effect.map(
+      skill(((method === "GET" ? query : body) ?? {}) as Readonly<Record<string, unknown>>),
+      (result) => ({ result })
+    )
+  },
+  answer: ({ result }) => result["result"]
+})
+
+const decodeSettings = (
+  record: ComponentRecord,
+  component: Component.Any,
+  variables: Variables.Variables,
+  path: string,
+  report: Report
+): unknown => {
+  const decoded = ParseResult.decodeUnknownEither(component.config as unknown as Schema.Schema.AnyNoContext, { errors: "all" })(
+    Variables.settingsOf(record, variables)
+  )
+  if (decoded._tag === "Right") return decoded.right
+  for (const issue of ParseResult.ArrayFormatter.formatIssueSync(decoded.left)) {
+    report({
+      path: `${path}.${pathText(["data", ...issue.path])}`,
+      component: record.id,
+      problem: issue.path.length > 0 && issue._tag === "Missing"
+        ? `${record.name} needs the setting "${String(issue.path[0])}"`
+        : issue.message
+    })
+  }
+  return undefined
+}
+
+/** Port names twice, or names a component with fixed ports does not know. */
+const checkPorts = (record: ComponentRecord, component: Component.Any, path: string, report: Report) => {
+  for (const side of ["inputs", "outputs"] as const) {
+    const known = Object.keys(component[side].fields as Record<string, unknown>)
+    const open = side === "inputs" ? component.openInputs : component.openOutputs
+    const seen = new Set<string>()
+    ;(record[side] ?? []).forEach(({ name }, position) => {
+      const place = { path: `${path}.${side}[${position}].name`, component: record.id, port: name }
+      if (seen.has(name)) report({ ...place, problem: `duplicate port "${name}"` })
+      seen.add(name)
+      const root = name.split(/[.[]/)[0]!
+      if (!open && !known.includes(name) && !(side === "outputs" && [...known, "_error", "_debug"].includes(root))) {
+        report({
+          ...place,
+          problem: `${component.name} has no ${side === "inputs" ? "input" : "output"} "${name}".${didYouMean(name, known)}`,
+          accepted: known
+        }, "warning")
+      }
+    })
+  }
+}
+
+const connect = (
+  connections: ReadonlyArray<Connection>,
+  byId: ReadonlyMap<string, Draft>,
+  known: ReadonlySet<string>,
+  report: Report
+): ReadonlyArray<Edge> => {
+  const edges: Array<Edge> = []
+  connections.forEach((connection, position) => {
+    const path = `connections[${position}]`
+    const source = end(connection.sourceId, `${path}.sourceId`, byId, known, report)
+    const target = end(connection.targetId, `${path}.targetId`, byId, known, report)
+    if (source === undefined || target === undefined) return
+    const from = locate(connection.sourceIndex, source.outputs.map(({ name }) => name))
+    const to = locate(connection.targetIndex, target.inputs.map(({ port }) => port.name))
+    if (from === undefined) report(badPort(`${path}.sourceIndex`, source, "output", connection.sourceIndex))
+    if (to === undefined) report(badPort(`${path}.targetIndex`, target, "input", connection.targetIndex))
+    if (from === undefined || to === undefined) return
+    const output = source.outputs[from]!
+    const input = target.inputs[to]!
+    const type = Ports.outputType(output, source.record, source.component)
+    if (!Ports.canFlow(type, input.type)) {
+      report({
+        path,
+        component: target.record.id,
+        port: input.port.name,
+        problem: `${source.record.id}.${output.name} gives ${type}, which cannot become ${input.type}`
+      })
+    }
+    const edge = edges.push({
+      source: source.index,
+      target: target.index,
+      slot: to,
+      read: Ports.reader(output, source.outputs),
+      onError: output.name === "_error"
+    }) - 1
+    source.out.push(edge)
+    const incoming = target.incoming.get(to)
+    if (incoming === undefined) target.incoming.set(to, [edge])
+    else incoming.push(edge)
+  })
+  return edges
+}
+
+/** The draft a connection ends at; nothing is reported twice for components that already have a problem of their own. */
+const end = (
+  id: string,
+  path: string,
+  byId: ReadonlyMap<string, Draft>,
+  known: ReadonlySet<string>,
+  report: Report
+): Draft | undefined => {
+  if (!known.has(id)) report({ path, problem: `no component has the id "${id}".${didYouMean(id, known)}` })
+  return byId.get(id)
+}
+
+const locate = (reference: number | string, names: ReadonlyArray<string>): number | undefined => {
+  const named = typeof reference === "string" ? names.indexOf(reference) : -1
+  const position = named >= 0 ? named : Number(reference === "" ? NaN : reference)
+  return Number.isInteger(position) && position >= 0 && position < names.length ? position : undefined
+}
+
+const badPort = (path: string, { inputs, outputs, record }: Draft, side: "input" | "output", reference: number | string) => {
+  const names = side === "input" ? inputs.map(({ port }) => port.name) : outputs.map(({ name }) => name)
+  return {
+    path,
+    component: record.id,
+    port: String(reference),
+    problem: `${record.name} has no ${side} ${typeof reference === "string" ? `"${reference}"` : `at position ${reference}`}.` +
+      didYouMean(String(reference), names),
+    accepted: names
+  }
+}
+
+const toNode = (one: Draft, edges: ReadonlyArray<Edge>, variables: Variables.Variables): Node => {
+  const { component, config, incoming, index, inputs, out, record } = one
+  // Slots keep the position of their input, so that an edge's slot stays valid; unconnected inputs have no edges.
+  const slots = inputs.map(({ coerce, port }, position): Slot => ({
+    name: port.name,
+    coerce,
+    required: incoming.has(position) && !isSet(port.optional),
+    fallback: Variables.fallback(port.defaultVal, variables),
+    edges: incoming.get(position) ?? []
+  }))
+  return {
+    index,
+    component,
+    config,
+    slots,
+    out,
+    handlesError: out.some((edge) => edges[edge]!.onError),
+    info: {
+      id: record.id,
+      name: component.name,
+      displayName: text(record.displayName, record.name),
+      title: text(record.title, text(record.displayName, record.name)),
+      inputs: inputs.map(({ port, type }) => ({
+        name: port.name,
+        type,
+        optional: isSet(port.optional),
+        default: isSet(port.default),
+        description: port.description ?? undefined
+      })),
+      outputs: one.outputs.map((port) => ({
+        name: port.name,
+        type: "Any",
+        optional: isSet(port["optional"]),
+        default: isSet(port.default),
+        description: port.description ?? undefined,
+        expression: port.expression ?? undefined
+      })),
+      templateValues: Variables.templateValues(record)
+    }
+  }
+}
+
+const planAll = (
+  drafts: ReadonlyArray<Draft>,
+  nodes: ReadonlyArray<Node>,
+  edges: ReadonlyArray<Edge>,
+  report: Report
+): ReadonlyMap<string, Plan> => {
+  const plans = new Map<string, Plan>()
+  for (const { component, config, index, position, record } of drafts) {
+    if (component.name !== "APIEndpoint" || config === undefined) continue
+    const endpoint = Endpoint.make(config as Parameters<typeof Endpoint.make>[0], record.inputs ?? [])
+    const key = planKey(endpoint.method, endpoint.name)
+    if (plans.has(key)) {
+      report({
+        path: `components[${position}].data.endpoint`,
+        component: record.id,
+        problem: `a second endpoint ${key}: the last one answers`
+      }, "warning")
+    }
+    plans.set(key, { ...Graph.plan({ nodes, edges }, index), endpoint })
+  }
+  if (plans.size === 0) {
+    report({
+      path: "components",
+      problem: `no ${"APIEndpoint"}: nothing can be called. A conversation with the agent still works`
+    }, "warning")
+  }
+  return plans
+}
+
+/** A cycle in which a component waits for a value that only it could cause. */
+const checkProgress = (
+  nodes: ReadonlyArray<Node>,
+  edges: ReadonlyArray<Edge>,
+  plans: ReadonlyMap<string, Plan>,
+  drafts: ReadonlyArray<Draft>,
+  report: Report
+) => {
+  const reported = new Set<Slot>()
+  for (const { back, members } of plans.values()) {
+    for (const member of members) {
+      for (const slot of nodes[member]!.slots) {
+        const stuck = slot.required && slot.fallback === undefined && slot.edges.every((edge) => back[edge] === 1)
+        if (!stuck || reported.has(slot)) continue
+        reported.add(slot)
+        const sources = slot.edges.map((edge) => nodes[edges[edge]!.source]!.info.id)
+        report({
+          path: `components[${drafts[member]!.position}]`,
+          component: nodes[member]!.info.id,
+          port: slot.name,
+          problem: `cycle without progress: the required input "${slot.name}" comes only from ${
+            sources.join(", ")
+          }, which runs after it. Make it optional or give it a default or another source`
+        })
+      }
+    }
+  }
+}
+
+const checkReach = (
+  drafts: ReadonlyArray<Draft>,
+  reached: ReadonlySet<number>,
+  edges: ReadonlyArray<Edge>,
+  entries: number,
+  report: Report
+) => {
+  if (entries === 0) return
+  for (const { component, index, position, record } of drafts) {
+    if (reached.has(index) || component.category === "entry") continue
+    const fed = edges.some(({ target }) => target === index)
+    report({
+      path: `components[${position}]`,
+      component: record.id,
+      problem: `unreachable: ${fed ? "no endpoint leads to it" : "nothing is connected to its inputs"}, so it never runs`
+    }, "warning")
+  }
+}
+
+export const planKey = (method: string, endpoint: string): string => `${method} ${endpoint}`
+
+const text = (value: string | null | undefined, otherwise: string): string =>
+  value === undefined || value === null || value === "" ? otherwise : value
+

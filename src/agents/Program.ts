@@ -1,0 +1,64 @@
+/** A compiled agent: dense arrays of integers and ready-made functions. Immutable, shared by all runs. */
+import type * as Component from "../components/Component.ts"
+import type { Coerce } from "../components/Port.ts"
+import type { Endpoint } from "./Endpoint.ts"
+
+export interface Edge {
+  readonly source: number
+  readonly target: number
+  /** Position in the target's slots. */
+  readonly slot: number
+  /** Reads the value from the source's outputs; `undefined` does not fire. */
+  readonly read: (outputs: Component.Outputs) => unknown
+  /** Leaves the `_error` port: carries a value only when the source failed. */
+  readonly onError: boolean
+}
+
+/** One connected input, or one with a default. */
+export interface Slot {
+  readonly name: string
+  readonly coerce: Coerce
+  /** Connected and not optional: without a value the component is skipped. */
+  readonly required: boolean
+  /** Used when no value arrived; `undefined`: none. */
+  readonly fallback: unknown
+  /** Incoming edges in the order of the connections in the document. */
+  readonly edges: ReadonlyArray<number>
+}
+
+export interface Node {
+  readonly index: number
+  readonly component: Component.Any
+  /** Decoded settings. */
+  readonly config: unknown
+  readonly info: Component.ComponentInfo
+  readonly slots: ReadonlyArray<Slot>
+  readonly out: ReadonlyArray<number>
+  readonly handlesError: boolean
+}
+
+/** How a run that starts at one endpoint goes: which parts are alive, which edges close a cycle. */
+export interface Plan {
+  readonly entry: number
+  readonly endpoint: Endpoint
+  /** Edges that must settle before a node is decided. */
+  readonly pending: Int32Array
+  /** Initial state of every edge: {@link Open}, or {@link Nothing} for what this plan never settles. */
+  readonly edges: Uint8Array
+  /** 1 where an edge closes a cycle. */
+  readonly back: Uint8Array
+  /** Nodes reached from the entry. */
+  readonly members: ReadonlyArray<number>
+}
+
+export const Open = 0
+export const Nothing = 1
+export const Value = 2
+
+export interface AgentProgram {
+  readonly agent: Component.AgentInfo
+  readonly nodes: ReadonlyArray<Node>
+  readonly edges: ReadonlyArray<Edge>
+  /** By `POST digest`, method and endpoint. */
+  readonly plans: ReadonlyMap<string, Plan>
+}

@@ -1,0 +1,122 @@
+/** One execution of one component: what it gets, and the single seam every execution passes. */
+import { Cause, Effect } from "effect"
+import * as Component from "../components/Component.ts"
+import type { Services } from "../components/Services.ts"
+import * as TemplateString from "../kernel/TemplateString.ts"
+import { traced } from "../kernel/Trace.ts"
+import type { AgentEventBody } from "./AgentEvents.ts"
+import type { Node } from "./Program.ts"
+
+/** What every step of one run shares. */
+export interface StepContext {
+  readonly agent: Component.AgentInfo
+  readonly run: Component.RunInfo
+  readonly emit: ((event: AgentEventBody) => void) | undefined
+}
+
+/**
+ * Wraps the execution of a step: the one place for pause, stepping, mocks and journals. Must run `execute` at most once and
+ * give its outputs or others in their stead. Without a runner, components that need not wait run inline.
+ */
+export type StepRunner = <E extends { readonly message: string }, R>(
+  step: Component.Step,
+  inputs: Readonly<Record<string, unknown>>,
+  execute: Effect.Effect<Component.Outputs, E, R>
+) => Effect.Effect<Component.Outputs, E | Component.ComponentFailed, R>
+
+export class Step implements Component.Step {
+  readonly key: string
+  readonly component: Component.ComponentInfo
+  readonly #context: StepContext
+  readonly #inputs: Readonly<Record<string, unknown>>
+  #data: Readonly<Record<string, unknown>> | undefined = undefined
+
+  constructor(node: Node, round: number, inputs: Readonly<Record<string, unknown>>, context: StepContext) {
+    this.component = node.info
+    this.key = round === 0 ? node.info.id : `${node.info.id}#${round}`
+    this.#inputs = inputs
+    this.#context = context
+  }
+
+  get agent(): Component.AgentInfo {
+    return this.#context.agent
+  }
+  get run(): Component.RunInfo {
+    return this.#context.run
+  }
+  get data(): Readonly<Record<string, unknown>> {
+    return this.#data ??= { ...this.component.templateValues, ...this.#context.agent.variables, ...this.#inputs }
+  }
+  render(template: TemplateString.Template, options?: Parameters<Component.Step["render"]>[1]): string {
+    return TemplateString.render(template, this.data, options)
+  }
+  log(level: "debug" | "info" | "warning" | "error", message: string): void {
+    this.#context.emit?.({ _tag: "Logged", ...this.place(), level, message })
+  }
+  emit(kind: "content" | "thinking", text: string): void {
+    this.#context.emit?.({ _tag: "Content", ...this.place(), kind, text })
+  }
+  place() {
+    const { id, name, title } = this.component
+    return { key: this.key, componentId: id, component: name, title }
+  }
+}
+
+/**
+ * Executes a component. A plain result means it is already done; an effect never fails but with the run's own
+ * interruption. A component that throws or dies fails alone: its run and all others go on.
+ */
+export const execute = (
+  node: Node,
+  step: Step,
+  inputs: Readonly<Record<string, unknown>>,
+  around: StepRunner | undefined,
+  trace: boolean
+): Component.Outputs | Component.ComponentFailed | Settled => {
+  const start = () => {
+    try {
+      return node.component.run({ config: node.config as never, inputs, step })
+    } catch (defect) {
+      return crashed(step, defect)
+    }
+  }
+  if (around === undefined && !trace) {
+    const result = start()
+    return isWaiting(result) ? settled(step, result) : result
+  }
+  const whole = Effect.suspend(() => {
+    const result = start()
+    return result instanceof Component.ComponentFailed
+      ? Effect.fail(result)
+      : isWaiting(result)
+      ? result
+      : Effect.succeed(result)
+  })
+  const seen = around === undefined ? whole : around(step, inputs, whole)
+  return settled(step, traced(`component.${step.component.name}`, { "component.id": step.component.id })(seen))
+}
+
+type Waiting = Effect.Effect<Component.Outputs, { readonly message: string }, Services>
+type Settled = Effect.Effect<Component.Outputs | Component.ComponentFailed, never, Services>
+
+const isWaiting = (result: unknown): result is Waiting =>
+  !(result instanceof Component.ComponentFailed) && Effect.isEffect(result)
+
+const settled = (step: Step, effect: Waiting): Settled =>
+  Effect.catchAllCause(effect, (cause): Effect.Effect<Component.ComponentFailed> => {
+    const failure = Cause.failureOption(cause)
+    if (failure._tag === "Some") return Effect.succeed(failed(failure.value))
+    const failedStep = crashed(step, Cause.squash(cause))
+    return Effect.as(Effect.logError(`component ${step.component.name} "${step.component.id}" crashed`, cause), failedStep)
+  })
+
+const failed = (error: { readonly message: string }): Component.ComponentFailed =>
+  error instanceof Component.ComponentFailed
+    ? error
+    : new Component.ComponentFailed({ message: error.message, cause: error })
+
+const crashed = (step: Step, defect: unknown): Component.ComponentFailed =>
+  new Component.ComponentFailed({
+    message: `${step.component.name} crashed: ${defect instanceof Error ? defect.message : String(defect)}`,
+    cause: defect
+  })

@@ -1,0 +1,86 @@
+/** Agent variables and template variables of components, resolved once at load as far as they are not secrets. */
+import { resolveTemplateVars } from "../kernel/TemplateString.ts"
+import * as TemplateString from "../kernel/TemplateString.ts"
+import { type AgentDocument, type ComponentRecord, isRecord } from "./AgentDocument.ts"
+
+export interface Variables {
+  /** What templates and inputs see: no secrets. */
+  readonly plain: Readonly<Record<string, unknown>>
+  /** Name to the vault token it stands for: `{{KEY(pepper)}}`. Put in place of `{{name}}` in settings. */
+  readonly secret: ReadonlyMap<string, string>
+}
+
+/** Variables may name other variables; a cycle stays as its tokens. */
+export const ofAgent = (document: AgentDocument): Variables => {
+  const all: Record<string, unknown> = { ...document.variables }
+  const secret = new Map<string, string>()
+  for (let pass = 0; pass < 5; pass++) {
+    let changed = false
+    for (const [name, value] of Object.entries(all)) {
+      if (typeof value !== "string" || !value.includes("{{")) continue
+      const template = TemplateString.parse(value)
+      if (TemplateString.secrets(template).length > 0) {
+        secret.set(name, value)
+        delete all[name]
+        changed = true
+      } else {
+        const others = Object.fromEntries(Object.entries(all).filter(([other]) => other !== name))
+        const next = inline(TemplateString.render(template, others), secret, new Set())
+        if (next !== value) {
+          all[name] = next
+          changed = true
+        }
+      }
+    }
+    if (!changed) break
+  }
+  return { plain: all, secret }
+}
+
+/**
+ * Settings with template variables and secret variables replaced by tokens the component's templates understand. An input
+ * of the same name as a variable wins over it.
+ */
+export const settingsOf = (record: ComponentRecord, variables: Variables): Readonly<Record<string, unknown>> => {
+  const data = record.data ?? {}
+  const labels = templateLabels(record)
+  if (labels.length === 0 && variables.secret.size === 0) return data
+  const shadowed = new Set((record.inputs ?? []).map(({ name }) => name))
+  const rewrite = (value: unknown): unknown =>
+    typeof value === "string"
+      ? value.includes("{{") ? inline(resolveTemplateVars(value, labels), variables.secret, shadowed) : value
+      : Array.isArray(value)
+      ? value.map(rewrite)
+      : isRecord(value)
+      ? Object.fromEntries(Object.entries(value).map(([key, one]) => [key, rewrite(one)]))
+      : value
+  return rewrite(data) as Readonly<Record<string, unknown>>
+}
+
+/** Values of the component's own template variables, by the id their tokens were rewritten to. */
+export const templateValues = (record: ComponentRecord): Readonly<Record<string, unknown>> => {
+  const values = record.data?.["_templateVars"]
+  return isRecord(values) ? values : {}
+}
+
+const templateLabels = (record: ComponentRecord): ReadonlyArray<{ readonly id: string; readonly label: string }> => {
+  const template = record["template"]
+  const settings = isRecord(template) && isRecord(template["settings"]) ? template["settings"] : {}
+  return Object.entries(settings).flatMap(([id, entry]) =>
+    isRecord(entry) && typeof entry["label"] === "string" ? [{ id, label: entry["label"] }] : []
+  )
+}
+
+const inline = (text: string, secret: ReadonlyMap<string, string>, shadowed: ReadonlySet<string>): string =>
+  secret.size === 0 ? text : text.replace(
+    /\{\{([^{}]+)\}\}/g,
+    (token, name: string) => shadowed.has(name) ? token : secret.get(name) ?? token
+  )
+
+/** The default of an input; text is resolved with the agent's variables. Absent, null and empty text mean none. */
+export const fallback = (value: unknown, variables: Variables): unknown =>
+  value === null || value === ""
+    ? undefined
+    : typeof value === "string" && value.includes("{{")
+    ? TemplateString.render(TemplateString.parse(value), variables.plain)
+    : value

@@ -1,0 +1,137 @@
+/** Small documents for tests: components in short form, connections as `"E.x -> H.Data"`. */
+import { Effect, Schema } from "effect"
+import * as AgentDefinition from "../../src/agents/AgentDefinition.ts"
+import * as Compile from "../../src/agents/Compile.ts"
+import * as Run from "../../src/agents/Run.ts"
+import type { AgentEventBody } from "../../src/agents/AgentEvents.ts"
+import type { StepRunner } from "../../src/agents/Step.ts"
+import type { EndpointRequest } from "../../src/agents/Endpoint.ts"
+import * as Component from "../../src/components/Component.ts"
+import { APIEndpoint } from "../../src/components/system/APIEndpoint.ts"
+
+export interface Short {
+  readonly name: string
+  readonly data?: Record<string, unknown>
+  /** `x`, or `x?` when optional. */
+  readonly in?: ReadonlyArray<string | Record<string, unknown>>
+  readonly out?: ReadonlyArray<string>
+}
+
+/** An endpoint `go` with the given inputs, each also an output of the same name. */
+export const endpoint = (...inputs: ReadonlyArray<string>): Short => ({
+  name: "APIEndpoint",
+  data: { endpoint: "go", method: "POST" },
+  in: inputs,
+  out: inputs.map((input) => input.replace("?", ""))
+})
+
+export const agentDocument = (
+  components: Record<string, Short>,
+  connections: ReadonlyArray<string>,
+  rest: Record<string, unknown> = {}
+) => ({
+  id: "a1",
+  name: "Test agent",
+  version: "1.0.0",
+  ...rest,
+  components: Object.entries(components).map(([id, { data, in: inputs, name, out = used(id, connections) }]) => ({
+    id,
+    name,
+    displayName: name,
+    data: data ?? {},
+    inputs: (inputs ?? []).map((input) =>
+      typeof input === "string" ? { name: input.replace("?", ""), optional: input.endsWith("?") } : input
+    ),
+    outputs: out.map((output) => ({
+      name: output,
+      ...(name === "APIEndpoint" ? { expression: `body.${output}` } : {})
+    }))
+  })),
+  connections: connections.map((connection) => {
+    const [source, target] = connection.split(" -> ") as [string, string]
+    const cut = (end: string) => [end.slice(0, end.indexOf(".")), end.slice(end.indexOf(".") + 1)] as const
+    return {
+      sourceId: cut(source)[0],
+      sourceIndex: cut(source)[1],
+      targetId: cut(target)[0],
+      targetIndex: cut(target)[1]
+    }
+  })
+})
+
+/** The outputs of a component that connections leave from. */
+const used = (id: string, connections: ReadonlyArray<string>): ReadonlyArray<string> =>
+  Array.from(new Set(connections.flatMap((connection) =>
+    connection.startsWith(`${id}.`) && !connection.startsWith(`${id}._error`)
+      ? [connection.slice(id.length + 1, connection.indexOf(" -> "))]
+      : []
+  )))
+
+const open = { openInputs: true, openOutputs: true, category: "data" } as const
+
+/** Gives its inputs as outputs; the first value also as `out`. */
+export const Pass = Component.make("Pass", {
+  ...open,
+  description: "Passes inputs on.",
+  run: ({ inputs }) => ({ ...inputs, out: Object.values(inputs)[0] })
+})
+/** The same, after letting others run. */
+export const Wait = Component.make("Wait", {
+  ...open,
+  description: "Passes inputs on later.",
+  config: Schema.Struct({ millis: Schema.optionalWith(Schema.Number, { default: () => 1 }) }),
+  run: ({ config, inputs }) =>
+    Effect.as(Effect.sleep(config.millis), { ...inputs, out: Object.values(inputs)[0] })
+})
+export const Fail = Component.make("Fail", {
+  ...open,
+  description: "Fails.",
+  run: () => new Component.ComponentFailed({ message: "no luck", outputs: { detail: 7 } })
+})
+export const Crash = Component.make("Crash", {
+  ...open,
+  description: "Throws.",
+  run: () => {
+    throw new Error("bug")
+  }
+})
+/** `out` while the number is below `limit`, else `done`. */
+export const Count = Component.make("Count", {
+  ...open,
+  description: "Counts up.",
+  config: Schema.Struct({ limit: Schema.Number }),
+  run: ({ config, inputs }) => {
+    const next = Number(inputs["n"]) + 1
+    return next < config.limit ? { out: next } : { done: next }
+  }
+})
+
+export const components = Compile.registry([APIEndpoint, Pass, Wait, Fail, Crash, Count])
+
+export const compiled = (document: unknown, registry: Compile.Registry = components) =>
+  Effect.flatMap(AgentDefinition.fromUnknown(document), (definition) => Compile.compile(definition, registry))
+
+/** Compiles and runs `POST go` (or another endpoint) without a process table around it. */
+export const runDocument = (
+  document: unknown,
+  request: EndpointRequest,
+  options: {
+    readonly registry?: Compile.Registry
+    readonly key?: string
+    readonly emit?: (event: AgentEventBody) => void
+    readonly around?: StepRunner
+    readonly maxRounds?: number
+  } = {}
+) =>
+  Effect.gen(function*() {
+    const { program } = yield* compiled(document, options.registry)
+    const plan = program.plans.get(options.key ?? "POST go")!
+    const prepared = yield* plan.endpoint.prepare(request)
+    return yield* Run.run(program, plan, {
+      agent: program.agent,
+      run: { id: "r1", sessionId: "s1", workflowId: "w1", conversationId: undefined, request: prepared },
+      emit: options.emit,
+      around: options.around,
+      maxRounds: options.maxRounds ?? 100
+    })
+  })
