@@ -41,6 +41,8 @@ export const make = <const Name extends string, ContractId, Contract, ServiceId,
         Effect.flatMap(options.make)
       )
     )
+  // Fresh: two instances of one service share the service's layer, and must not share what it builds.
+  const guarded = Layer.fresh(options.service)
   const contract = (settings: Encoded) => fromUnknown(settings, `${service}.Settings`)
   return {
     name: options.name,
@@ -48,10 +50,10 @@ export const make = <const Name extends string, ContractId, Contract, ServiceId,
     settings: options.settings,
     contract,
     fromUnknown,
-    layer: (settings) => Layer.provide(options.service, contract(settings)),
+    layer: (settings) => Layer.provide(guarded, contract(settings)),
     layerConfig: (settings) =>
       Layer.provide(
-        options.service,
+        guarded,
         Layer.scoped(options.contract, Effect.flatMap(Config.unwrap(settings), options.make))
       )
   }

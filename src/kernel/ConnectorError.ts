@@ -46,6 +46,10 @@ export class ConnectorError extends Schema.TaggedError<ConnectorError>()("Connec
   }
 }
 
+/** A conditional write found another version than it expected. */
+export const conflict = (connector: string, method: string): ConnectorError =>
+  new ConnectorError({ connector, method, reason: "Conflict", detail: "it was changed meanwhile" })
+
 export const isConflict = (error: unknown): error is ConnectorError =>
   error instanceof ConnectorError && error.reason === "Conflict"
 

@@ -1,0 +1,91 @@
+/** JSON as people and models write it, and text of any value. Nothing here throws. */
+import { Either, Option } from "effect"
+import { jsonrepair } from "jsonrepair"
+
+/**
+ * The object or list in a text: text in `{}` or `[]` is read, repaired where needed; in any other text the widest `{…}` is,
+ * so prose around an object is dropped. What is not text, or holds neither, comes back as it is.
+ */
+export const extract = (text: unknown): unknown => {
+  if (typeof text !== "string") return text
+  const trimmed = text.trim()
+  const found = isDelimited(trimmed) ? read(trimmed) : Option.flatMap(widestObject(trimmed), read)
+  return Option.getOrElse(found, () => text)
+}
+
+/** Reads, and repairs where needed, a text that starts with `{` or `[`; any other is refused, even with space before it. */
+export const parseFull = (text: string): Either.Either<unknown, string> =>
+  /^[{[]/.test(text)
+    ? Either.fromOption(read(text), () => `not JSON, and beyond repair: ${preview(text)}`)
+    : Either.left(`expected text that starts with { or [, got ${preview(text)}`)
+
+/** JSON text of any value. Cycles and what cannot be read are replaced, functions left out, large integers become text. */
+export const stringify = (value: unknown): string =>
+  print(value).pipe(
+    Option.orElse(() => Option.liftThrowable(() => plain(value, new Set()))().pipe(Option.flatMap(print))),
+    Option.getOrElse(() => "\"[too deep]\"")
+  )
+
+/** The text a value stands for where text is wanted: nothing for `null`, ISO for dates, JSON for objects. */
+export const toText = (value: unknown): string =>
+  typeof value === "string"
+    ? value
+    : value === null || value === undefined
+    ? ""
+    : typeof value !== "object"
+    ? String(value)
+    : value instanceof Date && !Number.isNaN(value.getTime())
+    ? value.toISOString()
+    : stringify(value)
+
+/** A value for an error message, cut to `max` characters. */
+export const preview = (value: unknown, max = 40): string => {
+  const text = value === undefined ? "nothing" : typeof value === "number" ? String(value) : stringify(value)
+  return text.length <= max ? text : `${text.slice(0, max - 1)}…`
+}
+
+const isDelimited = (text: string) =>
+  (text.startsWith("{") && text.endsWith("}")) || (text.startsWith("[") && text.endsWith("]"))
+
+const widestObject = (text: string): Option.Option<string> => {
+  const start = text.indexOf("{")
+  const end = text.lastIndexOf("}")
+  return start >= 0 && end > start ? Option.some(text.slice(start, end + 1)) : Option.none()
+}
+
+/** A repair that turns an object into something else (two adjacent ones into a list, say) is none. */
+const read = (text: string): Option.Option<unknown> =>
+  Option.orElse(
+    strict(text),
+    () =>
+      Option.filter(
+        Option.flatMap(Option.liftThrowable(jsonrepair)(text), strict),
+        (value) => typeof value === "object" && value !== null && Array.isArray(value) === text.startsWith("[")
+      )
+  )
+
+const strict = Option.liftThrowable((text: string): unknown => JSON.parse(text))
+
+const print = Option.liftThrowable((value: unknown): string => JSON.stringify(value) ?? "null")
+
+/** A copy of what can be read of a value, for values JSON cannot print. */
+const plain = (value: unknown, above: Set<object>): unknown => {
+  if (typeof value === "bigint") return value.toString()
+  if (typeof value === "function") return undefined
+  if (typeof value !== "object" || value === null) return value
+  if (above.has(value)) return "[cycle]"
+  above.add(value)
+  const copy = Array.isArray(value)
+    ? value.map((one) => plain(one, above))
+    : Object.fromEntries(Object.keys(value).map((key) => [key, plain(property(value, key), above)]))
+  above.delete(value)
+  return copy
+}
+
+const property = (value: object, key: string): unknown => {
+  try {
+    return (value as Record<string, unknown>)[key]
+  } catch {
+    return null
+  }
+}
