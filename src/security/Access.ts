@@ -37,6 +37,8 @@ export interface Guard {
   readonly candidate: (operation: string) => Effect.Effect<Candidate.Candidate, Candidate.NoCandidate>
   /** Passes, or fails with `AccessDenied`. Both are audited. */
   readonly check: (acl: Acl.Acl, request: Request) => Effect.Effect<void, AccessError>
+  /** Audits a use that no list decides, because what the asker can name at all is what it may use: a secret. */
+  readonly granted: (operation: string, resource: string) => Effect.Effect<void, Candidate.NoCandidate>
   /** The same decision as a value, for filtering lists; not audited. */
   readonly permits: (
     acl: Acl.Acl,
@@ -86,6 +88,11 @@ export const guard = (service: string): Effect.Effect<Guard> =>
     return {
       candidate,
       check,
+      granted: (operation, resource) =>
+        Effect.flatMap(
+          candidate(operation),
+          (who) => Audit.record(audit, { candidate: who, service, operation, resource, verdict: "granted" })
+        ),
       permits: (acl, level) => Effect.flatMap(candidate("list"), (who) => decide(acl, who, level))
     }
   })
@@ -93,8 +100,8 @@ export const guard = (service: string): Effect.Effect<Guard> =>
 const granted = Effect.succeed(true)
 const denied = Effect.succeed(false)
 
-/** The list of a datum that does not exist yet: whoever owns the home may create there. */
-export const ofHome = (home: Candidate.Candidate): Acl.Acl => Acl.ownedBy(home)
+/** The list of a datum that does not exist yet: whoever owns the home may create there. The public owns nothing. */
+export const ofHome = (home: Candidate.Candidate): Acl.Acl => home.role === "public" ? Acl.empty : Acl.ownedBy(home)
 
 /** The list a new datum gets: its first writer owns it, and so does the home when it is another's (a team's, say). */
 export const forNew = (home: Candidate.Candidate, writer: Candidate.Candidate): Acl.Acl =>

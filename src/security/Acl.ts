@@ -1,5 +1,5 @@
 /** Who may do what with one datum. Stored with the datum, in the same write. */
-import { Schema } from "effect"
+import { ParseResult, Schema } from "effect"
 import xxhash from "xxhash-wasm"
 import * as Candidate from "./Candidate.ts"
 
@@ -48,11 +48,19 @@ const storedId = (acl: Acl, candidate: Candidate.Candidate) => acl.hash === "xxh
  * The text form of older systems: `h:xxh3|a:fcf1a5605d79016e/o|t:f623df4e20112b07/r`
  * ---------------------------------------------------------------------------------------------------------------- */
 
-/** Reads and writes the text form. Unknown role letters and the level `n` are skipped, as its writers do. */
-export const FromText: Schema.Schema<Acl, string> = Schema.transform(Schema.String, Schema.typeSchema(Acl), {
+/**
+ * Reads and writes the text form. Unknown role letters and the level `n` are skipped, as its writers do. The form has no
+ * escapes, so a list with an id that would read back as something else cannot be written in it.
+ */
+export const FromText: Schema.Schema<Acl, string> = Schema.transformOrFail(Schema.String, Schema.typeSchema(Acl), {
   strict: true,
-  decode: (text) => parse(text),
-  encode: (acl) => print(acl)
+  decode: (text) => ParseResult.succeed(parse(text)),
+  encode: (acl, _, ast) => {
+    const unfit = acl.grants.find(({ id }) => id === "" || /[|,]/.test(id))
+    return unfit === undefined
+      ? ParseResult.succeed(print(acl))
+      : ParseResult.fail(new ParseResult.Type(ast, acl, `the id "${unfit.id}" has a "|" or "," or is empty`))
+  }
 })
 
 const roleLetters = { u: "user", a: "agent", t: "team", p: "public" } as const
