@@ -70,10 +70,37 @@ export interface Tool {
   readonly parameters: Readonly<Record<string, unknown>>
 }
 
+/** A call as the model wrote it: `arguments` is text that may not be JSON. */
+export interface ToolCall {
+  readonly id: string
+  readonly name: string
+  readonly arguments: string
+}
+
 export const FinishReason = Schema.Literal("stop", "length", "content-filter", "tool-calls", "error", "unknown")
 export type FinishReason = typeof FinishReason.Type
 
-/** Tokens of one call by class. `inputTokens` does not count what was read from or written to the provider's cache. */
+/** Sampling and shape of an answer; what a provider cannot honour it fails on (`InvalidInput`), or leaves out if only less precise. */
+export const Parameters = Schema.Struct({
+  maxTokens: Schema.optional(Schema.Number),
+  /** 0 to 2. */
+  temperature: Schema.optional(Schema.Number),
+  topP: Schema.optional(Schema.Number),
+  topK: Schema.optional(Schema.Number),
+  frequencyPenalty: Schema.optional(Schema.Number),
+  presencePenalty: Schema.optional(Schema.Number),
+  stopSequences: Schema.optional(Schema.Array(Schema.String)),
+  /** `json`: one JSON object and nothing else. */
+  responseFormat: Schema.optional(Schema.Literal("text", "json")),
+  reasoningEffort: Schema.optional(Schema.Literal("none", "minimal", "low", "medium", "high", "xhigh")),
+  verbosity: Schema.optional(Schema.Literal("low", "medium", "high"))
+})
+export type Parameters = typeof Parameters.Type
+
+/**
+ * Tokens of one call. `inputTokens` does not count what was read from or written to the provider's cache;
+ * `reasoningTokens` are part of `outputTokens`.
+ */
 export const Usage = Schema.Struct({
   inputTokens: Schema.Int,
   outputTokens: Schema.Int,

@@ -1,0 +1,64 @@
+/** What every provider promises about its events, enforced once: any number of parts, then one `finish` or a failure. */
+import { Effect, Stream } from "effect"
+import { ConnectorError } from "../../kernel/ConnectorError.ts"
+import type { FinishReason, LLMEvent, ToolCall } from "./Prompt.ts"
+import * as Usage from "./Usage.ts"
+
+/** `usage` is all zero where the provider counts nothing. */
+export interface Answer {
+  readonly text: string
+  readonly reasoning: string
+  readonly toolCalls: ReadonlyArray<ToolCall>
+  readonly usage: Usage.Tokens
+  readonly reason: FinishReason
+}
+
+/** Ends at the first `finish`, whatever comes after it; an end without one is a `Protocol` failure. */
+export const checked = <E, R>(
+  self: Stream.Stream<LLMEvent, E, R>,
+  provider: string
+): Stream.Stream<LLMEvent, E | ConnectorError, R> =>
+  Stream.suspend(() => {
+    let finished = false
+    return self.pipe(
+      Stream.takeUntil((event) => finished = event.type === "finish"),
+      Stream.concat(Stream.suspend(() => finished ? Stream.empty : Stream.fail(endedEarly(provider))))
+    )
+  })
+
+export const endedEarly = (provider: string) =>
+  new ConnectorError({
+    connector: provider,
+    method: "stream",
+    reason: "Protocol",
+    detail: "the answer ended early: the connection was closed before the model had finished"
+  })
+
+/** The whole of a checked stream. When it fails, nothing of the answer is returned. */
+export const collect = <E, R>(self: Stream.Stream<LLMEvent, E, R>): Effect.Effect<Answer, E, R> =>
+  Effect.suspend(() => {
+    const text: Array<string> = []
+    const reasoning: Array<string> = []
+    const toolCalls: Array<ToolCall> = []
+    let usage = Usage.zero
+    let reason: FinishReason = "unknown"
+    const add = (event: LLMEvent) => {
+      switch (event.type) {
+        case "text":
+          return void text.push(event.delta)
+        case "reasoning":
+          return void reasoning.push(event.delta)
+        case "toolCall":
+          return void toolCalls.push({ id: event.id, name: event.name, arguments: event.arguments })
+        case "usage":
+          usage = Usage.sum(usage, event.usage)
+          return
+        case "finish":
+          reason = event.reason
+      }
+    }
+    return Effect.map(
+      Stream.runForEachChunk(self, (events) => Effect.sync(() => Array.from(events).forEach(add))),
+      () => ({ text: text.join(""), reasoning: reasoning.join(""), toolCalls, usage, reason })
+    )
+  })

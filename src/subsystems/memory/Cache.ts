@@ -1,0 +1,206 @@
+/**
+ * Cache: text under a key for a while. Callers use {@link Cache}, connectors implement {@link CacheConnector}. Keys are
+ * relative to the asker's home, so nobody can occupy another's; `smythfs://<id>.<role>/<key>` names another home.
+ */
+import { Context, Duration, Effect, Layer, Option, ParseResult, Schema } from "effect"
+import * as Connector from "../../kernel/Connector.ts"
+import { type ConnectorError, retrying } from "../../kernel/ConnectorError.ts"
+import { traced } from "../../kernel/Trace.ts"
+import type * as Access from "../../security/Access.ts"
+import * as Acl from "../../security/Acl.ts"
+import type * as Address from "../../security/Address.ts"
+import type * as Candidate from "../../security/Candidate.ts"
+import * as Guarded from "../Guarded.ts"
+
+export class EntryNotFound extends Schema.TaggedError<EntryNotFound>()("EntryNotFound", { key: Schema.String }) {
+  override get message(): string {
+    return `No cache entry "${this.key}"`
+  }
+}
+
+export type CacheError = Address.InvalidKey | Access.AccessError
+
+export interface CachedText {
+  readonly value: string
+  /** Opaque, and new with every `set`. */
+  readonly version: string
+  /** What is left; infinite for an entry that does not expire. */
+  readonly timeToLive: Duration.Duration
+}
+
+/**
+ * Moves opaque text; no access code. With `expected` a write happens only while the stored version is that (none: no entry),
+ * else it fails with `Conflict`. An entry is absent from the millisecond its time to live has passed.
+ */
+export class CacheConnector extends Context.Tag("effect-sre/CacheConnector")<CacheConnector, {
+  readonly get: (key: string) => Effect.Effect<Option.Option<CachedText>, ConnectorError>
+  /** `keep`: the time to live the replaced entry has left. */
+  readonly set: (
+    key: string,
+    value: string,
+    timeToLive: Duration.Duration | "keep",
+    expected: Option.Option<string>
+  ) => Effect.Effect<void, ConnectorError>
+  readonly touch: (key: string, timeToLive: Duration.Duration, expected: string) => Effect.Effect<void, ConnectorError>
+  readonly remove: (key: string, expected: string) => Effect.Effect<void, ConnectorError>
+}>() {}
+
+export interface SetOptions {
+  /** Default: does not expire, though a bounded cache may still drop it. */
+  readonly timeToLive?: Duration.DurationInput | undefined
+  readonly metadata?: Guarded.Metadata | undefined
+}
+
+export class Cache extends Context.Tag("effect-sre/Cache")<Cache, {
+  readonly get: (key: string) => Effect.Effect<Option.Option<string>, CacheError>
+  /** What does not decode fails, as text that another version of a program left may. */
+  readonly getJson: <A, I, R>(
+    key: string,
+    schema: Schema.Schema<A, I, R>
+  ) => Effect.Effect<Option.Option<A>, CacheError | ParseResult.ParseError, R>
+  /** The first writer of an entry owns it; a later one replaces value, metadata and time to live, not the list. */
+  readonly set: (key: string, value: string, options?: SetOptions) => Effect.Effect<void, CacheError>
+  readonly setJson: <A, I, R>(
+    key: string,
+    schema: Schema.Schema<A, I, R>,
+    value: A,
+    options?: SetOptions
+  ) => Effect.Effect<void, CacheError | ParseResult.ParseError, R>
+  readonly exists: (key: string) => Effect.Effect<boolean, CacheError>
+  /** For owners. Also succeeds when there is nothing to remove. */
+  readonly remove: (key: string) => Effect.Effect<void, CacheError>
+  /** What is left; infinite for an entry that does not expire, none for one that is not there. */
+  readonly timeToLive: (key: string) => Effect.Effect<Option.Option<Duration.Duration>, CacheError>
+  /** Starts a new time to live; false when there is no entry. */
+  readonly touch: (key: string, timeToLive: Duration.DurationInput) => Effect.Effect<boolean, CacheError>
+  readonly metadata: (key: string) => Effect.Effect<Option.Option<Guarded.Metadata>, CacheError>
+  /** Adds to the metadata or replaces entries of it; the time to live goes on. */
+  readonly setMetadata: (key: string, metadata: Guarded.Metadata) => Effect.Effect<void, EntryNotFound | CacheError>
+  /** For owners, as the next two. */
+  readonly acl: (key: string) => Effect.Effect<Acl.Acl, EntryNotFound | CacheError>
+  /** Replaces the list; one without an owner is refused. */
+  readonly setAcl: (key: string, acl: Acl.Acl) => Effect.Effect<void, EntryNotFound | CacheError>
+  /** Gives the candidate exactly these levels; none of them takes all away. */
+  readonly share: (
+    key: string,
+    candidate: Candidate.Candidate,
+    levels: ReadonlyArray<Acl.Level>
+  ) => Effect.Effect<void, EntryNotFound | CacheError>
+}>() {
+  /** The instance the configuration calls `id`. */
+  static readonly named = (id: string) => Connector.named(this, id)
+}
+
+interface Entry extends Guarded.Envelope, Omit<CachedText, "value"> {}
+
+const make = Effect.gen(function*() {
+  const connector = yield* CacheConnector
+  const { check, locate } = yield* Guarded.make("Cache")
+
+  const find = Effect.fnUntraced(function*(operation: string, key: string, level: Acl.Level) {
+    const place = yield* locate(operation, key)
+    const found = yield* Effect.flatMap(
+      retrying(connector.get(place.key)),
+      Effect.transposeMapOption(({ value, ...stored }) =>
+        Effect.map(Guarded.unpack("Cache", place.key, value), (envelope): Entry => ({ ...envelope, ...stored }))
+      )
+    )
+    yield* check(place, level, found)
+    return { place, found }
+  })
+
+  const read = <A>(operation: string, level: Acl.Level, get: (entry: Entry) => A) => (key: string) =>
+    Effect.map(find(operation, key, level), ({ found }) => Option.map(found, get)).pipe(traced(`Cache.${operation}`))
+
+  const existing = (operation: string, key: string, level: Acl.Level) =>
+    Effect.flatMap(
+      find(operation, key, level),
+      ({ found, place }) =>
+        Effect.mapBoth(found, { onFailure: () => new EntryNotFound({ key }), onSuccess: (entry) => ({ entry, place }) })
+    )
+
+  const update = (
+    operation: string,
+    level: Acl.Level,
+    key: string,
+    change: (entry: Entry) => Effect.Effect<Partial<Guarded.Envelope>, ConnectorError>
+  ) =>
+    existing(operation, key, level).pipe(
+      Effect.flatMap(({ entry, place }) =>
+        Effect.flatMap(change(entry), (changed) =>
+          connector.set(place.key, Guarded.pack({ ...entry, ...changed }), "keep", Option.some(entry.version)))
+      ),
+      Guarded.retryConflicts,
+      traced(`Cache.${operation}`)
+    )
+
+  const aclChange = (acl: Acl.Acl) => Effect.map(Guarded.owned("Cache", acl), (acl) => ({ acl }))
+
+  const get = read("get", "read", ({ value }) => value)
+
+  const set = Effect.fnUntraced(
+    function*(key: string, value: string, options: SetOptions = {}) {
+      const { found, place } = yield* find("set", key, "write")
+      const metadata = yield* Guarded.jsonMetadata("Cache", options.metadata ?? {})
+      // Half a surrogate pair has no UTF-8, so that backends would disagree about it.
+      const envelope = { acl: Guarded.aclOf(place, found), metadata, value: value.toWellFormed() }
+      const timeToLive = Duration.decode(options.timeToLive ?? Duration.infinity)
+      yield* connector.set(place.key, Guarded.pack(envelope), timeToLive, Guarded.versionOf(found))
+    },
+    Guarded.retryConflicts,
+    traced("Cache.set")
+  )
+
+  return Cache.of({
+    get,
+    getJson: (key, schema) => {
+      const decode = ParseResult.decode(Schema.parseJson(schema))
+      return Effect.flatMap(
+        get(key),
+        Effect.transposeMapOption((text) => Effect.mapError(decode(text), ParseResult.parseError))
+      )
+    },
+    set,
+    setJson: (key, schema, value, options) =>
+      ParseResult.encode(Schema.parseJson(schema))(value).pipe(
+        Effect.mapError(ParseResult.parseError),
+        Effect.flatMap((text) => set(key, text, options))
+      ),
+    exists: (key) => Effect.map(read("exists", "read", () => true)(key), Option.isSome),
+    remove: Effect.fnUntraced(
+      function*(key) {
+        const { found, place } = yield* find("remove", key, "owner")
+        if (Option.isSome(found)) yield* connector.remove(place.key, found.value.version)
+      },
+      Guarded.retryConflicts,
+      traced("Cache.remove")
+    ),
+    timeToLive: read("timeToLive", "read", ({ timeToLive }) => timeToLive),
+    touch: Effect.fnUntraced(
+      function*(key, timeToLive) {
+        const { found, place } = yield* find("touch", key, "write")
+        if (Option.isSome(found)) yield* connector.touch(place.key, Duration.decode(timeToLive), found.value.version)
+        return Option.isSome(found)
+      },
+      Guarded.retryConflicts,
+      traced("Cache.touch")
+    ),
+    metadata: read("metadata", "read", ({ metadata }) => metadata),
+    setMetadata: (key, metadata) =>
+      update(
+        "setMetadata",
+        "write",
+        key,
+        (entry) =>
+          Effect.map(Guarded.jsonMetadata("Cache", { ...entry.metadata, ...metadata }), (metadata) => ({ metadata }))
+      ),
+    acl: Effect.fnUntraced(function*(key) {
+      return (yield* existing("acl", key, "owner")).entry.acl
+    }, traced("Cache.acl")),
+    setAcl: (key, acl) => update("setAcl", "owner", key, () => aclChange(acl)),
+    share: (key, candidate, levels) =>
+      update("share", "owner", key, ({ acl }) => aclChange(Acl.grant(acl, candidate, levels)))
+  })
+})
+
+export const layer: Layer.Layer<Cache, never, CacheConnector> = Layer.effect(Cache, make)

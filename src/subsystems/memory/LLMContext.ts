@@ -1,0 +1,202 @@
+/**
+ * LLMContext: the histories of conversations, kept in Storage in the asker's home and as safe as anything there; and how
+ * much of a history a model is given.
+ */
+import { Context, Effect, Layer, Option, ParseResult, Schema } from "effect"
+import { ConnectorError } from "../../kernel/ConnectorError.ts"
+import { traced } from "../../kernel/Trace.ts"
+import * as Address from "../../security/Address.ts"
+import { Message } from "../llm/Prompt.ts"
+import { Storage, type StorageError } from "../io/Storage.ts"
+
+/** More than one conversation may hold: nothing of the append was stored. */
+export class ConversationFull extends Schema.TaggedError<ConversationFull>()("ConversationFull", {
+  conversation: Schema.String,
+  maxMessages: Schema.Int,
+  maxBytes: Schema.Int
+}) {
+  override get message(): string {
+    return `The conversation "${this.conversation}" would exceed ${this.maxMessages} messages or ${this.maxBytes} bytes. ` +
+      `Clear it, or begin another`
+  }
+}
+
+/** One turn alone does not fit into the context of the model. */
+export class ContextExceeded extends Schema.TaggedError<ContextExceeded>()("ContextExceeded", {
+  /** Estimated size of the system message and the last turn. */
+  tokens: Schema.Int,
+  /** What of the context is left for them. */
+  maxTokens: Schema.Int
+}) {
+  override get message(): string {
+    return `The system prompt and the last turn take about ${this.tokens} tokens, and there is room for ${this.maxTokens}. ` +
+      `Shorten them, or use a model with a larger context`
+  }
+}
+
+export type LLMContextError = ConversationFull | Exclude<StorageError, { readonly _tag: "ObjectNotFound" }>
+
+/** Ids have no slashes and are segments of a key. A conversation nobody appended to is empty. */
+export class LLMContext extends Context.Tag("effect-sre/LLMContext")<LLMContext, {
+  readonly load: (conversation: string) => Effect.Effect<ReadonlyArray<Message>, LLMContextError>
+  /** All of the messages or none, next to each other; concurrent appends lose nothing. */
+  readonly append: (
+    conversation: string,
+    messages: ReadonlyArray<Message>
+  ) => Effect.Effect<void, LLMContextError>
+  /** Also succeeds when there is nothing to clear. */
+  readonly clear: (conversation: string) => Effect.Effect<void, LLMContextError>
+}>() {}
+
+export const maxMessages = 10_000
+export const maxBytes = 16 * 1024 * 1024
+
+const make = Effect.gen(function*() {
+  const storage = yield* Storage
+
+  return LLMContext.of({
+    load: Effect.fnUntraced(function*(conversation) {
+      const stored = yield* storage.read(yield* keyOf(conversation))
+      return yield* parse(conversation, stored)
+    }, Effect.catchTag("ObjectNotFound", () => Effect.succeed<ReadonlyArray<Message>>([])), traced("LLMContext.load")),
+    append: Effect.fnUntraced(function*(conversation, messages) {
+      const key = yield* keyOf(conversation)
+      if (messages.length === 0) return
+      const added = Buffer.from(yield* print(messages))
+      yield* storage.modify(key, (stored) => {
+        const next = Buffer.concat([Option.getOrElse(stored, () => header), added])
+        return next.length > maxBytes || linesIn(next) - 1 > maxMessages
+          ? Effect.fail(new ConversationFull({ conversation, maxMessages, maxBytes }))
+          : Effect.succeed(next)
+      })
+    }, traced("LLMContext.append")),
+    clear: Effect.fnUntraced(function*(conversation) {
+      yield* storage.remove(yield* keyOf(conversation))
+    }, traced("LLMContext.clear"))
+  })
+})
+
+export const layer: Layer.Layer<LLMContext, never, Storage> = Layer.effect(LLMContext, make)
+
+const keyOf = (conversation: string): Effect.Effect<string, Address.InvalidKey> =>
+  conversation.includes("/")
+    ? Effect.fail(
+      new Address.InvalidKey({ key: conversation.slice(0, 200), problem: "the id of a conversation has no slashes" })
+    )
+    : Effect.succeed(`conversations/${conversation}`)
+
+/* ------------------------------------------------------------------------------------------------------------------
+ * The stored form: a line with the version, then a line for every message, so that an append reads none of them
+ * ---------------------------------------------------------------------------------------------------------------- */
+
+const header = Buffer.from(`{"version":1}\n`)
+
+const Line = Schema.parseJson(Message)
+const decodeLines = ParseResult.decodeUnknown(Schema.Array(Line))
+const encodeLines = ParseResult.encode(Schema.Array(Line))
+
+const print = (messages: ReadonlyArray<Message>) =>
+  Effect.mapBoth(encodeLines(messages), {
+    onSuccess: (lines) => lines.map((line) => `${line}\n`).join(""),
+    onFailure: () => unusable("append", "InvalidInput", "a message holds a value that JSON does not")
+  })
+
+const parse = (conversation: string, bytes: Uint8Array) => {
+  const [first, ...lines] = new TextDecoder().decode(bytes).split("\n").slice(0, -1)
+  return `${first}\n` !== header.toString()
+    ? Effect.fail(corrupted(conversation))
+    : Effect.mapError(decodeLines(lines), () => corrupted(conversation))
+}
+
+const linesIn = (bytes: Uint8Array): number => {
+  let count = 0
+  for (const byte of bytes) if (byte === newline) count++
+  return count
+}
+const newline = 10
+
+const corrupted = (conversation: string) =>
+  unusable("load", "Corrupted", `the conversation "${conversation}" cannot be read; clear it, or begin another`)
+
+const unusable = (method: string, reason: "Corrupted" | "InvalidInput", detail: string) =>
+  new ConnectorError({ connector: "LLMContext", method, reason, detail })
+
+/* ------------------------------------------------------------------------------------------------------------------
+ * The window of a history that a model is given
+ * ---------------------------------------------------------------------------------------------------------------- */
+
+export interface Window {
+  /** Size of the model's context. */
+  readonly contextTokens: number
+  /** Tokens of it to leave for the answer. */
+  readonly reserve: number
+  readonly count?: (text: string) => number
+}
+
+/** Four bytes of UTF-8 a token: near for English prose, too high for most other text, so that the window rather is too small. */
+export const estimateTokens = (text: string): number => Math.ceil(Buffer.byteLength(text) / 4)
+
+/**
+ * The system messages and as many of the latest turns as fit, in their order. A turn is a user message and all that
+ * follows up to the next one, and is kept or dropped as a whole, so that no tool call is without its result.
+ */
+export const fit = (
+  messages: ReadonlyArray<Message>,
+  { contextTokens, count = estimateTokens, reserve }: Window
+): Effect.Effect<ReadonlyArray<Message>, ContextExceeded> => {
+  const system = messages.filter(({ role }) => role === "system")
+  const turns = turnsOf(messages.filter(({ role }) => role !== "system"))
+  const sizeOf = (some: ReadonlyArray<Message>) => some.reduce((sum, one) => sum + tokensOf(one, count), 0)
+  const maxTokens = Math.max(0, contextTokens - reserve)
+  let tokens = sizeOf(system)
+  let from = turns.length
+  while (from > 0) {
+    const more = sizeOf(turns[from - 1]!)
+    if (tokens + more > maxTokens) break
+    tokens += more
+    from--
+  }
+  if (tokens > maxTokens || (from === turns.length && from > 0)) {
+    return Effect.fail(new ContextExceeded({ tokens: sizeOf([...system, ...(turns.at(-1) ?? [])]), maxTokens }))
+  }
+  return Effect.succeed([...system, ...turns.slice(from).flat()])
+}
+
+/** The latest whole turns of at most {@link maxMessages} messages, for histories that are not stored. */
+export const latest = (messages: ReadonlyArray<Message>): ReadonlyArray<Message> => {
+  const turns = turnsOf(messages)
+  let total = messages.length
+  const from = turns.findIndex((turn) => total <= maxMessages || (total -= turn.length) < 0)
+  return from <= 0 ? messages : turns.slice(from).flat()
+}
+
+export const turnsOf = (messages: ReadonlyArray<Message>): ReadonlyArray<ReadonlyArray<Message>> => {
+  const turns: Array<Array<Message>> = []
+  for (const message of messages) {
+    const turn = turns.at(-1)
+    if (turn === undefined || message.role === "user") turns.push([message])
+    else turn.push(message)
+  }
+  return turns
+}
+
+/** With what a provider adds around a message and a part; a file counts as a large image does. */
+export const tokensOf = (message: Message, count: (text: string) => number = estimateTokens): number =>
+  perMessage + (message.role === "system"
+    ? count(message.content)
+    : message.content.reduce((sum, part) => {
+      switch (part.type) {
+        case "text":
+        case "reasoning":
+          return sum + count(part.text)
+        case "file":
+          return sum + perFile
+        case "tool-call":
+          return sum + count(part.name) + count(JSON.stringify(part.params))
+        case "tool-result":
+          return sum + count(part.name) + count(typeof part.result === "string" ? part.result : JSON.stringify(part.result) ?? "")
+      }
+    }, 0))
+
+const perMessage = 4
+const perFile = 1105
