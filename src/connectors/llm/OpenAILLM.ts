@@ -1,0 +1,18 @@
+/** Models of OpenAI, and of any server that speaks its Chat Completions at a `baseURL`. */
+import { Config } from "effect"
+import { openAICompatible } from "./OpenAICompatible.ts"
+import { defaultTimeouts } from "./PooledFetch.ts"
+
+export const OpenAILLM = openAICompatible("OpenAI", {
+  environment: "OPENAI_API_KEY",
+  baseURL: "https://api.openai.com/v1",
+  maxTokens: "max_completion_tokens"
+})
+
+/** `LLM` with the key `OPENAI_API_KEY` at `OPENAI_BASE_URL`, each where it is set. */
+export const OpenAILLMLive = OpenAILLM.layerConfig({
+  apiKey: Config.withDefault(Config.redacted(Config.nonEmptyString("OPENAI_API_KEY")), undefined),
+  baseURL: Config.withDefault(Config.nonEmptyString("OPENAI_BASE_URL"), undefined),
+  organization: Config.withDefault(Config.nonEmptyString("OPENAI_ORG_ID"), undefined),
+  timeouts: Config.succeed(defaultTimeouts)
+})

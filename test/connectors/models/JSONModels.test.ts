@@ -1,0 +1,69 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Effect } from "effect"
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises"
+import { tmpdir } from "node:os"
+import { dirname, join } from "node:path"
+import { JSONModels } from "../../../src/connectors/models/JSONModels.ts"
+import * as Candidate from "../../../src/security/Candidate.ts"
+import { Models } from "../../../src/subsystems/llm/Models.ts"
+
+/** A folder with these files for the time of the scope. */
+const folder = (files: Readonly<Record<string, string>>) =>
+  Effect.acquireRelease(
+    Effect.promise(async () => {
+      const path = await mkdtemp(join(tmpdir(), "models-"))
+      for (const [name, text] of Object.entries(files)) {
+        await mkdir(dirname(join(path, name)), { recursive: true })
+        await writeFile(join(path, name), text)
+      }
+      return path
+    }),
+    (path) => Effect.promise(() => rm(path, { recursive: true }))
+  )
+
+const names = (settings: Parameters<typeof JSONModels.layer>[0]) =>
+  Effect.flatMap(Models, ({ list }) => Effect.map(list, (all) => all.map(({ name }) => name))).pipe(
+    Effect.provide(JSONModels.layer(settings)),
+    Candidate.as(Candidate.user("u1"))
+  )
+
+describe("JSONModels", () => {
+  it.effect("has the built-in models, and those of its settings over them or instead of them", () =>
+    Effect.gen(function*() {
+      const models = { mine: { provider: "Echo" }, "gpt-4o": { llm: "Echo" } }
+      assert.lengthOf(yield* names({}), 163)
+      assert.lengthOf(yield* names({ models }), 164)
+      assert.deepStrictEqual(yield* names({ models, mode: "replace" }), ["gpt-4o", "mine"])
+    }))
+
+  it.scopedLive("reads a file of one entry, a file of many, and a folder of both", () =>
+    Effect.gen(function*() {
+      const path = yield* folder({
+        "one.json": `{"modelId": "one", "provider": "Echo"}`,
+        "sub/many.json": `{"two": {"provider": "Echo"}, "three": {"alias": "two"}}`,
+        ".hidden/x.json": `{"x": {"provider": "Echo"}}`,
+        "readme.md": "no models here"
+      })
+      assert.deepStrictEqual(yield* names({ models: join(path, "one.json"), mode: "replace" }), ["one"])
+      assert.deepStrictEqual(yield* names({ models: path, mode: "replace" }), ["one", "three", "two"])
+    }))
+
+  it.scopedLive("names file, entry and field of everything that is wrong", () =>
+    Effect.gen(function*() {
+      const path = yield* folder({
+        "a.json": `{"m": {"provider": "Echo", "tokens": "many"}, "n": {}}`,
+        "b.json": `{"o": {"provider": "Echo", "baseURL": "ftp://x"}}`
+      })
+      const { message } = yield* Effect.flip(names({ models: path }))
+      assert.include(message, `${join(path, "a.json")}: m.tokens: `)
+      assert.include(message, `${join(path, "a.json")}: n.provider: a model needs a provider`)
+      assert.include(message, `${join(path, "b.json")}: o.baseURL: expected an http or https URL`)
+    }))
+
+  it.scopedLive("says where a file is not JSON, and which cannot be read", () =>
+    Effect.gen(function*() {
+      const path = yield* folder({ "a.json": `{"m": {"provider": }}` })
+      assert.match((yield* Effect.flip(names({ models: path }))).message, /a\.json: .* at line 1, column/)
+      assert.include((yield* Effect.flip(names({ models: join(path, "none") }))).message, "none cannot be read")
+    }))
+})
