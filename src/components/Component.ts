@@ -50,6 +50,8 @@ export interface ComponentInfo {
   readonly inputs: ReadonlyArray<PortInfo>
   /** With `expression`, the path an output is read from. */
   readonly outputs: ReadonlyArray<PortInfo & { readonly expression: string | undefined }>
+  /** Values of the component's own template variables, by id. */
+  readonly templateValues: Readonly<Record<string, unknown>>
 }
 
 export interface AgentInfo {
