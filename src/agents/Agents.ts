@@ -1,8 +1,9 @@
 /** The process table: agents that are loaded, and their runs. Every face works through it; an agent's parts run as the agent. */
-import { Context, Deferred, Duration, Effect, Exit, Fiber, Layer, Option, Ref, Schema, Stream } from "effect"
+import { Context, Data, Deferred, Duration, Effect, Exit, Layer, Option, Ref, Schema, Stream } from "effect"
 import type * as Component from "../components/Component.ts"
 import type { Services } from "../components/Services.ts"
 import * as Ids from "../kernel/Ids.ts"
+import { toText } from "../kernel/Json.ts"
 import { didYouMean } from "../kernel/Nearest.ts"
 import { traced } from "../kernel/Trace.ts"
 import * as Access from "../security/Access.ts"
@@ -10,14 +11,20 @@ import type { Acl } from "../security/Acl.ts"
 import * as Candidate from "../security/Candidate.ts"
 import { AgentNotFound } from "../subsystems/io/AgentData.ts"
 import * as Log from "../subsystems/io/Log.ts"
+import type * as LLM from "../subsystems/llm/LLM.ts"
+import type * as Prompt from "../subsystems/llm/Prompt.ts"
+import * as LLMContext from "../subsystems/memory/LLMContext.ts"
 import type { AgentDefinition } from "./AgentDefinition.ts"
 import type { AgentEvent, AgentEventBody } from "./AgentEvents.ts"
+import { defaultModelOf, toolOf } from "./AgentTools.ts"
+import * as Conversation from "./Conversation.ts"
 import { compile, planKey, type Registry } from "./Compile.ts"
 import type { BadInput, Endpoint, EndpointRequest } from "./Endpoint.ts"
 import { EventLog } from "./EventLog.ts"
 import type { InvalidAgent, Problem } from "./Problem.ts"
 import type { AgentProgram, Plan } from "./Program.ts"
 import { type RoundsExceeded, run, type RunResult } from "./Run.ts"
+import { openGate, type Overloaded, type ShuttingDown } from "./RunGate.ts"
 
 export class EndpointNotFound extends Schema.TaggedError<EndpointNotFound>()("EndpointNotFound", {
   agent: Schema.String,
@@ -31,20 +38,6 @@ export class EndpointNotFound extends Schema.TaggedError<EndpointNotFound>()("En
     return `Agent "${this.agent}" has no endpoint ${this.method} ${this.endpoint}.${near} It has: ${
       this.available.join(", ") || "none"
     }`
-  }
-}
-
-/** As many runs are under way as the operator allows; try again later. */
-export class Overloaded extends Schema.TaggedError<Overloaded>()("Overloaded", { maxRuns: Schema.Int }) {
-  override get message(): string {
-    return `${this.maxRuns} runs are under way, no more are taken: try again later`
-  }
-}
-
-/** The system is shutting down: what runs is finished, nothing new begins. */
-export class ShuttingDown extends Schema.TaggedError<ShuttingDown>()("ShuttingDown", {}) {
-  override get message(): string {
-    return "shutting down: no new runs"
   }
 }
 
@@ -79,6 +72,26 @@ export interface CallRequest extends EndpointRequest {
   readonly conversationId?: string
 }
 
+/** The agent names no model of its own, and the request none either. */
+export class NoModel extends Schema.TaggedError<NoModel>()("NoModel", { agent: Schema.String }) {
+  override get message(): string {
+    return `Agent "${this.agent}" has no default model: name one with the request, or set "defaultModel" in its document`
+  }
+}
+
+export type PromptError = AgentNotFound | NoModel | Access.AccessError | Conversation.ConversationError
+
+export interface PromptRequest {
+  readonly message: string
+  readonly files?: ReadonlyArray<Prompt.FilePart>
+  /** Continues the caller's conversation of this id; absent: one message without memory. No slashes. */
+  readonly conversationId?: string
+  /** Instead of the agent's own model. */
+  readonly model?: string | LLM.ModelSpec
+  /** Calls of tools in answer to this message. */
+  readonly maxToolCalls?: number
+}
+
 export interface CallResult extends RunResult {
   readonly runId: string
 }
@@ -102,6 +115,20 @@ export class Agents extends Context.Tag("effect-sre/Agents")<Agents, {
   readonly call: (id: string, request: CallRequest) => Effect.Effect<CallResult, CallError>
   /** One run as its events; who stops reading stops the run. */
   readonly stream: (id: string, request: CallRequest) => Stream.Stream<AgentEvent, CallError>
+  /** A turn of a conversation with the agent, whose exposed endpoints are the tools. Who stops reading stops it. */
+  readonly prompt: (
+    id: string,
+    request: PromptRequest
+  ) => Stream.Stream<Conversation.ConversationEvent, PromptError>
+  /** What was said in the caller's conversation of that id. */
+  readonly history: (
+    id: string,
+    conversationId: string
+  ) => Effect.Effect<ReadonlyArray<Prompt.Message>, AgentNotFound | Access.AccessError | LLMContext.LLMContextError>
+  readonly forget: (
+    id: string,
+    conversationId: string
+  ) => Effect.Effect<void, AgentNotFound | Access.AccessError | LLMContext.LLMContextError>
   /** Runs under way. */
   readonly running: Effect.Effect<number, Candidate.NoCandidate>
 }>() {}
@@ -117,6 +144,9 @@ export interface AgentsOptions {
   /** How long shutdown waits for runs before it interrupts them. */
   readonly drainTimeout?: Duration.DurationInput
 }
+
+/** Told to the model as the result of its call. */
+class ToolFailed extends Data.TaggedError("ToolFailed")<{ readonly message: string }> {}
 
 interface Entry extends LoadedAgent {
   readonly acl: Acl
@@ -164,17 +194,20 @@ const make = (options: AgentsOptions) =>
         })
       }
       const prepared = yield* plan.endpoint.prepare(request)
-      const caller = Candidate.format(yield* guard.candidate(operation))
       const runId = yield* Ids.make("run")
       const info: Component.RunInfo = {
         id: runId,
-        sessionId: `${caller}/${request.sessionId ?? runId}`,
+        sessionId: yield* callersOwn(request.sessionId ?? runId),
         workflowId: runId,
-        conversationId: request.conversationId === undefined ? undefined : `${caller}/${request.conversationId}`,
+        conversationId: request.conversationId === undefined ? undefined : yield* callersOwn(request.conversationId),
         request: prepared
       }
       return { entry, plan, info }
     })
+
+    /** Ids come from outside and are data: each caller has its own. A candidate has no space in it. */
+    const callersOwn = (id: string) =>
+      Effect.map(Candidate.current, (caller) => `${Candidate.format(caller)} ${id}`)
 
     const execute = (
       { entry, info, plan }: { readonly entry: Entry; readonly plan: Plan; readonly info: Component.RunInfo },
@@ -204,6 +237,49 @@ const make = (options: AgentsOptions) =>
         message: `${plan.endpoint.method} ${plan.endpoint.name} of ${entry.id} ${result.failed ? "failed" : "answered"}`,
         runId: info.id
       }))
+
+    /** A call of a tool is a run of its own, within the conversation's agent. */
+    const toolsOf = (entry: Entry, conversationId: string | undefined) =>
+      Array.from(entry.program.plans.values()).filter(({ endpoint }) => endpoint.exposed).map((plan) => ({
+        tool: toolOf(plan.endpoint),
+        status: plan.endpoint.statusMessage,
+        run: Effect.fnUntraced(function*(params: Readonly<Record<string, unknown>>) {
+          const request = yield* plan.endpoint.prepare({ body: params, query: params })
+          const runId = yield* Ids.make("run")
+          const sessionId = conversationId ?? runId
+          const info = { id: runId, sessionId, workflowId: runId, conversationId, request }
+          const { answer, failed } = yield* execute({ entry, plan, info }, undefined)
+          return failed ? yield* new ToolFailed({ message: toText(answer) }) : answer
+        })
+      }))
+
+    const open = Effect.fnUntraced(function*(id: string, { conversationId, files, message, ...request }: PromptRequest) {
+      const entry = yield* find("prompt", id)
+      const model = request.model ?? defaultModelOf(entry.definition.document)
+      if (model === undefined) return yield* new NoModel({ agent: id })
+      const kept = conversationId === undefined ? undefined : yield* callersOwn(conversationId)
+      const conversation = yield* Conversation.make({
+        model,
+        system: entry.program.agent.behavior,
+        tools: toolsOf(entry, kept),
+        maxToolCalls: request.maxToolCalls,
+        history: kept === undefined ? undefined : { id: kept }
+      }).pipe(Candidate.as(entry.candidate))
+      return Candidate.streamAs(conversation.prompt(message, files), entry.candidate)
+    })
+
+    /** Something done to the caller's own conversation with an agent. */
+    const withHistory = <A, E>(
+      operation: string,
+      id: string,
+      conversationId: string,
+      use: (context: typeof LLMContext.LLMContext.Service, key: string) => Effect.Effect<A, E>
+    ) =>
+      Effect.gen(function*() {
+        const entry = yield* find(operation, id)
+        const key = yield* callersOwn(conversationId)
+        return yield* Candidate.as(use(Context.get(services, LLMContext.LLMContext), key), entry.candidate)
+      })
 
     return Agents.of({
       load: Effect.fnUntraced(function*(definition) {
@@ -271,6 +347,10 @@ const make = (options: AgentsOptions) =>
             })))
           return Stream.concat(events.from(0), Stream.drain(Stream.fromEffect(Deferred.await(outcome))))
         })),
+      prompt: (id, request) => Stream.provideContext(Stream.unwrap(open(id, request)), services),
+      history: (id, conversationId) =>
+        withHistory("history", id, conversationId, (context, key) => context.load(key)),
+      forget: (id, conversationId) => withHistory("forget", id, conversationId, (context, key) => context.clear(key)),
       running: Effect.zipRight(guard.candidate("running"), gate.count)
     })
   })
@@ -287,39 +367,3 @@ const planOf = ({ plans }: AgentProgram, { endpoint, method }: CallRequest): Pla
   method === undefined
     ? plans.get(planKey("POST", endpoint)) ?? plans.get(planKey("GET", endpoint))
     : plans.get(planKey(method, endpoint))
-
-/** Counts runs: refuses above the bound and while closing; closing waits for those under way, then interrupts them. */
-const openGate = (maxRuns: number, drainTimeout: Duration.DurationInput) =>
-  Effect.gen(function*() {
-    const runs = new Set<{ readonly fiber: Fiber.RuntimeFiber<unknown, unknown> }>()
-    let closing = false
-    const idle = yield* Deferred.make<void>()
-
-    const gate = <A, E, R>(work: Effect.Effect<A, E, R>): Effect.Effect<A, E | Overloaded | ShuttingDown, R> =>
-      Effect.uninterruptibleMask((restore) =>
-        Effect.withFiberRuntime((fiber) => {
-          if (closing) return Effect.fail(new ShuttingDown())
-          if (runs.size >= maxRuns) return Effect.fail(new Overloaded({ maxRuns }))
-          const run = { fiber }
-          runs.add(run)
-          return Effect.ensuring(
-            restore(work),
-            Effect.suspend(() => {
-              runs.delete(run)
-              return closing && runs.size === 0 ? Deferred.succeed(idle, void 0) : Effect.void
-            })
-          )
-        })
-      )
-
-    yield* Effect.addFinalizer(() =>
-      Effect.suspend(() => {
-        closing = true
-        return runs.size === 0 ? Effect.void : Effect.zipRight(
-          Effect.timeoutOption(Effect.interruptible(Deferred.await(idle)), drainTimeout),
-          Effect.suspend(() => Fiber.interruptAll(Array.from(runs, ({ fiber }) => fiber)))
-        )
-      })
-    )
-    return Object.assign(gate, { count: Effect.sync(() => runs.size) })
-  })

@@ -17,7 +17,7 @@ export const inputs = (record: ComponentRecord, component: Component.Any): Reado
   const builtIn = component.inputs.fields as Schema.Struct.Fields
   const missing = Object.keys(builtIn).filter((name) => !listed.some((port) => port.name === name))
   return [
-    ...listed.map((port) => input(port, builtIn[port.name])),
+    ...listed.map((port) => input(port, Object.hasOwn(builtIn, port.name) ? builtIn[port.name] : undefined)),
     ...missing.map((name) => input({ name, default: true, optional: isOptional(builtIn[name]!) }, builtIn[name]))
   ]
 }
