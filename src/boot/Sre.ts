@@ -5,8 +5,8 @@ import * as Compile from "../agents/Compile.ts"
 import type * as Component from "../components/Component.ts"
 import { builtIn } from "../components/registry.ts"
 import type { Services } from "../components/Services.ts"
-import * as Providers from "../connectors/llm/providers.ts"
-import { foundations, subsystems } from "../connectors/registry.ts"
+import * as LLMProviders from "../connectors/llm/providers.ts"
+import { foundations, type Subsystem, subsystems } from "../connectors/registry.ts"
 import type { BootError } from "../kernel/BootError.ts"
 import type { ConnectorError } from "../kernel/ConnectorError.ts"
 import type * as Access from "../security/Access.ts"
@@ -17,7 +17,7 @@ import * as LLM from "../subsystems/llm/LLM.ts"
 import * as LLMContext from "../subsystems/memory/LLMContext.ts"
 import * as Resources from "../subsystems/memory/Resources.ts"
 import * as RuntimeContext from "../subsystems/memory/RuntimeContext.ts"
-import { Boot, layer as bootLayer, timed } from "./Boot.ts"
+import { type Boot, layer as bootLayer, timed } from "./Boot.ts"
 
 /** Everything a booted system offers. */
 export type Sre =
@@ -57,7 +57,7 @@ export const layer = <C extends Choices>(
   choices?: C,
   options: Options = {}
 ): Layer.Layer<Sre, Errors<C> | BootError | ConnectorError> =>
-  compose((choices ?? {}) as Layers, options) as Layer.Layer<Sre, Errors<C> | BootError | ConnectorError>
+  compose((choices ?? {}) as Layers, options) as unknown as Layer.Layer<Sre, Errors<C> | BootError | ConnectorError>
 
 /** The layers of a configuration or of an app, by the key of the service; whatever is not there gets its default. */
 export type Layers = { readonly [K in keyof Choices]: Layer.Layer<never, unknown> }
@@ -65,39 +65,35 @@ export type Layers = { readonly [K in keyof Choices]: Layer.Layer<never, unknown
 export const compose = (
   chosen: Layers,
   { agents, components }: Options,
-  named: Layer.Layer<never, unknown> = Layer.empty
-): Layer.Layer<Sre, unknown> => {
-  const of = (key: keyof Choices, subsystem: AnySubsystem): Layer.Layer<never, unknown, Boot> => {
-    const [fallback] = subsystem.connectors
-    return key in chosen && chosen[key] !== undefined
-      ? timed(subsystem.name, undefined, chosen[key])
-      : timed(subsystem.name, fallback.name, fallback.layer({}) as Layer.Layer<never, unknown>)
-  }
-  const log = of("log", foundations.log)
-  const base = Layer.provideMerge(of("account", foundations.account), log)
-  const guarded = Layer.mergeAll(
-    named,
-    ...Object.entries(subsystems).map(([key, one]) => of(key as keyof typeof subsystems, one))
-  )
-  const llm = timed("LLM", undefined, chosen.llm ?? Layer.provide(LLM.layer, Providers.layer) as AnyLayer)
-  const derived = Layer.mergeAll(LLMContext.layer, RuntimeContext.layer, Resources.layer()) as AnyLayer
-  const processes = timed(
-    "Agents",
-    undefined,
-    Agents.layer({ ...agents, components: Compile.registry([...builtIn, ...(components ?? [])]) }) as AnyLayer
-  )
-  return processes.pipe(
-    Layer.provideMerge(derived),
-    Layer.provideMerge(llm),
-    Layer.provideMerge(guarded),
-    Layer.provideMerge(base),
-    Layer.provideMerge(bootLayer)
-  ) as unknown as Layer.Layer<Sre, unknown>
+  named: Layer.Layer<never, unknown, Boot> = Layer.empty
+): Layer.Layer<never, unknown> => {
+  const of = (key: keyof Choices, { connectors: [fallback], name }: Pick<Subsystem, "name" | "connectors">) =>
+    chosen[key] === undefined
+      ? timed(name, fallback.name, opened(fallback.layer({})))
+      : timed(name, undefined, chosen[key])
+  const guarded = Object.entries(subsystems).map(([key, one]) => of(key as keyof typeof subsystems, one))
+  const registry = Compile.registry([...builtIn, ...(components ?? [])])
+  const stages: ReadonlyArray<ReadonlyArray<Layer.Layer<never, unknown, Boot>>> = [
+    [of("log", foundations.log)],
+    [of("account", foundations.account)],
+    [...guarded, named],
+    [timed("LLM", undefined, chosen.llm ?? opened(Layer.provide(LLM.layer, LLMProviders.layer)))],
+    [opened(LLMContext.layer), opened(RuntimeContext.layer), opened(Resources.layer())],
+    [timed("Agents", undefined, opened(Agents.layer({ ...agents, components: registry })))]
+  ]
+  return opened(stages.reduce(
+    (below, stage) => Layer.provideMerge(together(stage), below),
+    opened(bootLayer)
+  ))
 }
 
-/** Layers of services known only by name: what they give and need is checked by the types of {@link layer}. */
-type AnyLayer = Layer.Layer<never, unknown, never>
-type AnySubsystem = {
-  readonly name: string
-  readonly connectors: (typeof foundations)["log"]["connectors"]
-}
+/** One stage: built in parallel, on top of the stages before it. */
+const together = (stage: ReadonlyArray<Layer.Layer<never, unknown, Boot>>): Layer.Layer<never, unknown> =>
+  opened(Layer.mergeAll(Layer.empty, ...stage))
+
+/**
+ * A layer whose types are looked away from: services are put together here by their keys. What goes in and comes out is
+ * checked by the types of {@link layer}, and by the test that asks a booted system for every service.
+ */
+export const opened = (layer: Layer.Layer.Any): Layer.Layer<never, unknown> =>
+  layer as unknown as Layer.Layer<never, unknown>

@@ -1,0 +1,211 @@
+/**
+ * A system described by data: `{ "Storage": { "Connector": "S3", "Settings": { "bucket": "b" } } }`. A service may have a
+ * list of entries: one answers its tag, the others stand under their `Id`.
+ */
+import * as FileSystem from "@effect/platform/FileSystem"
+import * as Path from "@effect/platform/Path"
+import * as NodeContext from "@effect/platform-node/NodeContext"
+import { Config, Context, Effect, Layer, Option, ParseResult, Schema } from "effect"
+import { llmConnectors } from "../connectors/llm/providers.ts"
+import { foundations, subsystems } from "../connectors/registry.ts"
+import { BootError } from "../kernel/BootError.ts"
+import * as Connector from "../kernel/Connector.ts"
+import { ConnectorError } from "../kernel/ConnectorError.ts"
+import * as JsonText from "../kernel/JsonText.ts"
+import { didYouMean } from "../kernel/Nearest.ts"
+import * as LLM from "../subsystems/llm/LLM.ts"
+import { type Boot, timed } from "./Boot.ts"
+import { compose, type Layers, opened, type Options, type Sre } from "./Sre.ts"
+
+const Entry = Schema.Struct({
+  /** Name of a connector, or one of its aliases. */
+  Connector: Schema.String,
+  /** Name for `Storage.named(id)`; the connector's name when absent. */
+  Id: Schema.optional(Schema.String),
+  /** Which of several entries answers the tag; the first when none says so. */
+  Default: Schema.optional(Schema.Boolean),
+  Settings: Schema.optional(Schema.Record({ key: Schema.String, value: Schema.Unknown }))
+})
+type Entry = typeof Entry.Type
+
+export const SreConfig = Schema.Record({ key: Schema.String, value: Schema.Union(Entry, Schema.Array(Entry)) })
+/** As the documents write it; decoded and checked at boot. */
+export type SreConfig = Readonly<Record<string, EntryInput | ReadonlyArray<EntryInput>>>
+interface EntryInput {
+  readonly Connector: string
+  readonly Id?: string
+  readonly Default?: boolean
+  readonly Settings?: Readonly<Record<string, unknown>>
+}
+
+/** The whole system from a configuration; whatever is wrong with it fails boot at once. */
+export const layerFromConfig = (config: unknown, options: Options = {}): Layer.Layer<Sre, BootError> =>
+  Layer.unwrapEffect(Effect.map(plan(config), ({ chosen, named }) =>
+    Layer.catchAll(compose(chosen, options, named), (error) => Layer.fail(toBootError(error))))) as unknown as Layer.Layer<
+      Sre,
+      BootError
+    >
+
+/** The configuration file: the given one, `SRE_CONFIG`, or `sre.config.json`, `.yaml`, `.yml` in the working folder; `{}` without any. */
+export const read = (file?: string): Effect.Effect<unknown, BootError> =>
+  Effect.gen(function*() {
+    const files = yield* FileSystem.FileSystem
+    const path = yield* Path.Path
+    const named = file ?? Option.getOrUndefined(yield* orBootError(Config.option(Config.nonEmptyString("SRE_CONFIG"))))
+    const candidates = named === undefined ? ["sre.config.json", "sre.config.yaml", "sre.config.yml"] : [named]
+    for (const candidate of candidates) {
+      const absolute = path.resolve(candidate)
+      if (named === undefined && !(yield* Effect.orElseSucceed(files.exists(absolute), () => false))) continue
+      const source = yield* Effect.mapError(
+        files.readFileString(absolute),
+        (cause) => new BootError({ service: "configuration", path: absolute, problem: "the file cannot be read", cause })
+      )
+      const parsed = yield* absolute.endsWith(".json") ? parseJson(absolute, source) : parseYaml(absolute, source)
+      return yield* withEnvironment(parsed)
+    }
+    return {}
+  }).pipe(Effect.provide(NodeContext.layer))
+
+/** `$env(NAME)` in any text of a configuration is the variable's value; one that is not set fails boot. */
+const withEnvironment = (value: unknown): Effect.Effect<unknown, BootError> => {
+  if (typeof value === "string") {
+    const name = /^\$env\(([^)]+)\)$/.exec(value)?.[1]
+    return name === undefined ? Effect.succeed(value) : orBootError(Config.nonEmptyString(name))
+  }
+  if (Array.isArray(value)) return Effect.forEach(value, withEnvironment)
+  return typeof value === "object" && value !== null
+    ? Effect.map(
+      Effect.forEach(Object.entries(value), ([key, one]) => Effect.map(withEnvironment(one), (done) => [key, done] as const)),
+      Object.fromEntries
+    )
+    : Effect.succeed(value)
+}
+
+const known = { ...foundations, ...subsystems }
+type Key = keyof typeof known
+
+const plan = (config: unknown) =>
+  Effect.gen(function*() {
+    const entries = yield* Effect.mapError(
+      ParseResult.decodeUnknown(SreConfig, { errors: "all", onExcessProperty: "error" })(config),
+      (issue) => {
+        const issues = ParseResult.ArrayFormatter.formatIssueSync(issue)
+        return new BootError({
+          service: String(issues[0]?.path[0] ?? "configuration"),
+          path: issues[0]?.path.join(".") ?? "",
+          problem: issues.map(({ message, path }) => `${path.join(".")}: ${message}`).join("; "),
+          accepted: ["Connector", "Id", "Default", "Settings"]
+        })
+      }
+    )
+    const chosen: { -readonly [K in keyof Layers]: Layers[K] } = {}
+    const named: Array<Layer.Layer<never, unknown, Boot>> = []
+    for (const [service, given] of Object.entries(entries)) {
+      const list: ReadonlyArray<Entry> = Array.isArray(given) ? given : [given as Entry]
+      if (service === "LLM") {
+        chosen.llm = opened(Layer.provide(LLM.layer, yield* providers(list)))
+        continue
+      }
+      const key = Object.keys(known).find((one) => known[one as Key].name === service) as Key | undefined
+      if (key === undefined) return yield* unknownService(service)
+      yield* oneDefault(service, list)
+      for (const [position, entry] of list.entries()) {
+        const path = Array.isArray(given) ? `${service}[${position}]` : service
+        const connector = yield* find(service, entry.Connector, known[key].connectors, path)
+        const layer = Layer.provide(
+          Layer.fresh(opened(known[key].layer)),
+          connector.fromUnknown(entry.Settings, `${path}.Settings`)
+        )
+        const answers = entry.Default ?? (position === 0 && list.every((one) => one.Default === undefined))
+        if (answers) chosen[key] = layer
+        const id = entry.Id ?? (answers ? undefined : connector.name)
+        if (id !== undefined) {
+          named.push(timed(`${service}#${id}`, connector.name, instance(known[key].tag.key, id, layer)))
+        }
+      }
+    }
+    return { chosen, named: Layer.mergeAll(Layer.empty, ...named) }
+  })
+
+/** The service under the tag of a named instance. */
+const instance = (key: string, id: string, layer: Layer.Layer<never, unknown>) =>
+  opened(Layer.map(layer, (context) => {
+    const tag = Context.GenericTag<unknown, unknown>(key)
+    return Context.make(Connector.instanceTag(tag, id), Context.unsafeGet(context, tag))
+  }))
+
+/** Configured providers stand beside the usual ones, and in place of the usual one of the same name. */
+const providers = (list: ReadonlyArray<Entry>) =>
+  Effect.map(
+    Effect.forEach(list, (entry, position) =>
+      Effect.map(
+        find("LLM", entry.Connector, llmConnectors, `LLM[${position}]`),
+        (connector) => connector.fromUnknown(entry.Settings, `LLM[${position}].Settings`)
+      )),
+    (configured) => LLM.providers([...llmConnectors.map((connector) => connector.contract({})), ...configured])
+  )
+
+const find = (service: string, name: string, connectors: ReadonlyArray<Connector.Any>, path: string) => {
+  const wanted = name.toLowerCase()
+  const found = connectors.find((one) => [one.name, ...one.aliases].some((known) => known.toLowerCase() === wanted))
+  const names = connectors.map((one) => one.name)
+  return found !== undefined ? Effect.succeed(found) : Effect.fail(
+    new BootError({
+      service,
+      path: `${path}.Connector`,
+      problem: `unknown connector "${name}".${didYouMean(name, names)}`,
+      accepted: names
+    })
+  )
+}
+
+const unknownService = (service: string) => {
+  const names = [...Object.values(known).map(({ name }) => name), "LLM"]
+  return new BootError({
+    service,
+    path: service,
+    problem: `unknown service "${service}".${didYouMean(service, names)}`,
+    accepted: names
+  })
+}
+
+const oneDefault = (service: string, list: ReadonlyArray<Entry>) => {
+  const ids = list.map(({ Id }) => Id).filter((id) => id !== undefined)
+  const twice = ids.find((id, position) => ids.indexOf(id) !== position)
+  const problem = list.length === 0
+    ? "the list is empty"
+    : list.filter(({ Default }) => Default === true).length > 1
+    ? "more than one entry says Default"
+    : list.every(({ Default }) => Default === false)
+    ? "no entry answers: all say Default false"
+    : twice !== undefined
+    ? `the Id "${twice}" stands twice`
+    : undefined
+  return problem === undefined ? Effect.void : Effect.fail(new BootError({ service, path: service, problem }))
+}
+
+const toBootError = (error: unknown): BootError =>
+  error instanceof BootError
+    ? error
+    : error instanceof ConnectorError
+    ? new BootError({ service: "connectors", connector: error.connector, problem: error.message, cause: error })
+    : new BootError({ service: "configuration", problem: String(error), cause: error })
+
+const orBootError = <A, E>(self: Effect.Effect<A, E>): Effect.Effect<A, BootError> =>
+  Effect.mapError(self, toBootError)
+
+const parseJson = (path: string, source: string) =>
+  Effect.mapError(JsonText.parse(source), (problem) => new BootError({ service: "configuration", path, problem }))
+
+/** YAML is loaded only for those who write it. */
+const parseYaml = (path: string, source: string) =>
+  Effect.tryPromise({
+    try: async (): Promise<unknown> => (await import("yaml")).parse(source),
+    catch: (cause) =>
+      new BootError({
+        service: "configuration",
+        path,
+        problem: cause instanceof Error ? cause.message : "not YAML",
+        cause
+      })
+  })
