@@ -1,13 +1,16 @@
 import effect from "@effect/eslint-plugin"
 import tseslint from "typescript-eslint"
 
+const restricted = [
+  { object: "Math", property: "random", message: "Use Random." },
+  { object: "Date", property: "now", message: "Use Clock." },
+  { object: "process", property: "env", message: "Use Config." }
+]
+
 export default tseslint.config(
   { ignores: ["dist/**", "node_modules/**", "coverage/**", "bench/node_modules/**"] },
   ...effect.configs.dprint,
   {
-    files: ["**/*.ts"],
-    languageOptions: { parser: tseslint.parser },
-    plugins: { "@typescript-eslint": tseslint.plugin },
     rules: {
       "@effect/dprint": ["error", {
         config: {
@@ -19,15 +22,23 @@ export default tseslint.config(
           operatorPosition: "maintain",
           "arrowFunction.useParentheses": "force"
         }
+      }]
+    }
+  },
+  {
+    files: ["**/*.ts"],
+    languageOptions: { parser: tseslint.parser },
+    plugins: { "@typescript-eslint": tseslint.plugin },
+    rules: {
+      "@typescript-eslint/consistent-type-imports": ["error", {
+        fixStyle: "inline-type-imports",
+        disallowTypeAnnotations: false
       }],
-      "@typescript-eslint/consistent-type-imports": ["error", { fixStyle: "inline-type-imports", disallowTypeAnnotations: false }],
+      "@typescript-eslint/no-import-type-side-effects": "error",
       "@typescript-eslint/no-explicit-any": "error",
       "@typescript-eslint/no-unused-vars": ["error", { argsIgnorePattern: "^_", varsIgnorePattern: "^_" }],
       "no-restricted-globals": ["error", "fetch", "setTimeout", "setInterval"],
-      "no-restricted-properties": ["error",
-        { object: "Math", property: "random", message: "Use Random." },
-        { object: "Date", property: "now", message: "Use Clock." },
-        { object: "process", property: "env", message: "Use Config." }],
+      "no-restricted-properties": ["error", ...restricted],
       "no-console": "error",
       "eqeqeq": "error",
       "prefer-const": "error",

@@ -15,6 +15,7 @@ export default defineConfig({
     include: ["test/**/*.test.ts"],
     testTimeout: 20_000,
     hookTimeout: 30_000,
-    pool: "forks"
+    pool: "forks",
+    silent: "passed-only"
   }
 })

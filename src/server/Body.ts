@@ -1,0 +1,113 @@
+/** The body of a request as a value: JSON, a form, or a form with files. Never more than the bound in memory. */
+import type * as HttpServerRequest from "@effect/platform/HttpServerRequest"
+import { Effect, Either } from "effect"
+import { isUtf8 } from "node:buffer"
+import { Readable } from "node:stream"
+import * as JsonText from "../kernel/JsonText.ts"
+import { BodyTooLarge, MalformedRequest, UnsupportedContentType } from "./Failures.ts"
+
+export type BodyError = BodyTooLarge | MalformedRequest | UnsupportedContentType
+
+const accepted = ["application/json", "application/x-www-form-urlencoded", "multipart/form-data"]
+
+/** An empty body is an empty object. A body without a type is taken for JSON. Files become data URLs. */
+export const read = (
+  request: HttpServerRequest.HttpServerRequest,
+  maxBytes: number
+): Effect.Effect<unknown, BodyError> => {
+  const contentType = request.headers["content-type"] ?? "application/json"
+  const encoding = request.headers["content-encoding"] ?? "identity"
+  const type = contentType.split(";", 1)[0]!.trim().toLowerCase()
+  const parse = type === "application/json" || type.endsWith("+json")
+    ? json
+    : type === "application/x-www-form-urlencoded"
+    ? form
+    : type === "multipart/form-data"
+    ? multipart(contentType)
+    : undefined
+  return Effect.flatMap(bytesOf(request, maxBytes), (bytes): Effect.Effect<unknown, BodyError> =>
+    bytes.byteLength === 0
+      ? Effect.succeed({})
+      : encoding !== "identity"
+      ? Effect.fail(new UnsupportedContentType({ contentType: `${type} in ${encoding}`, accepted }))
+      : parse === undefined
+      ? Effect.fail(new UnsupportedContentType({ contentType: type, accepted }))
+      : parse(bytes))
+}
+
+/** Refused by its announced length, else as soon as more than `maxBytes` have come. */
+const bytesOf = (
+  { headers, source, ...request }: HttpServerRequest.HttpServerRequest,
+  maxBytes: number
+): Effect.Effect<Buffer, BodyTooLarge | MalformedRequest> => {
+  if (Number(headers["content-length"] ?? 0) > maxBytes) return Effect.fail(new BodyTooLarge({ maxBytes }))
+  return source instanceof Readable
+    ? collect(source, maxBytes)
+    : Effect.flatMap(
+      Effect.mapError(request.arrayBuffer, () => interrupted),
+      (buffer) =>
+        buffer.byteLength > maxBytes ? Effect.fail(new BodyTooLarge({ maxBytes })) : Effect.succeed(Buffer.from(buffer))
+    )
+}
+
+const interrupted = new MalformedRequest({ problem: "the body ended before it was complete" })
+
+/** A body that is refused is not read further here, but neither is its connection cut: the answer has to get through. */
+const collect = (source: Readable, maxBytes: number): Effect.Effect<Buffer, BodyTooLarge | MalformedRequest> =>
+  Effect.async((resume) => {
+    const chunks: Array<Buffer> = []
+    let length = 0
+    const done = (result: Effect.Effect<Buffer, BodyTooLarge | MalformedRequest>) => {
+      stop()
+      resume(result)
+    }
+    const onData = (chunk: Buffer) => {
+      length += chunk.length
+      if (length > maxBytes) done(Effect.fail(new BodyTooLarge({ maxBytes })))
+      else chunks.push(chunk)
+    }
+    const onEnd = () => done(Effect.succeed(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks, length)))
+    const onFailure = () => done(Effect.fail(interrupted))
+    const stop = () => {
+      source.off("data", onData).off("end", onEnd).off("error", onFailure).off("close", onFailure)
+      source.resume()
+    }
+    source.on("data", onData).on("end", onEnd).on("error", onFailure).on("close", onFailure)
+    return Effect.sync(stop)
+  })
+
+const json = (bytes: Buffer): Effect.Effect<unknown, MalformedRequest> =>
+  isUtf8(bytes)
+    ? Either.mapLeft(JsonText.parse(bytes.toString("utf8")), (problem) =>
+      new MalformedRequest({ problem: `the body is not JSON: ${problem}` }))
+    : Effect.fail(new MalformedRequest({ problem: "the body is not UTF-8" }))
+
+const form = (bytes: Buffer): Effect.Effect<unknown> =>
+  Effect.sync(() => gather(new URLSearchParams(bytes.toString("utf8"))))
+
+const multipart = (contentType: string) => (bytes: Buffer): Effect.Effect<unknown, MalformedRequest> =>
+  Effect.tryPromise({
+    try: async () => {
+      const fields = await new Response(bytes, { headers: { "content-type": contentType } }).formData()
+      const values = await Promise.all(
+        Array.from(fields, async ([name, value]) => [name, typeof value === "string" ? value : await dataUrl(value)] as const)
+      )
+      return gather(values)
+    },
+    catch: () => new MalformedRequest({ problem: "the body is not multipart/form-data with the boundary it names" })
+  })
+
+const dataUrl = async (file: Blob) =>
+  `data:${file.type === "" ? "application/octet-stream" : file.type};base64,${
+    Buffer.from(await file.arrayBuffer()).toString("base64")
+  }`
+
+/** A name that comes more than once holds a list. */
+const gather = (fields: Iterable<readonly [name: string, value: string]>): Record<string, unknown> => {
+  const values = new Map<string, string | Array<string>>()
+  for (const [name, value] of fields) {
+    const before = values.get(name)
+    values.set(name, before === undefined ? value : Array.isArray(before) ? [...before, value] : [before, value])
+  }
+  return Object.fromEntries(values)
+}

@@ -1,0 +1,122 @@
+/** Agents over HTTP: as an app to mount, or served by the Router. Translates and contains no behaviour. */
+import * as HttpApiBuilder from "@effect/platform/HttpApiBuilder"
+import type * as HttpApp from "@effect/platform/HttpApp"
+import * as HttpMiddleware from "@effect/platform/HttpMiddleware"
+import * as HttpServerRequest from "@effect/platform/HttpServerRequest"
+import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
+import { Cause, Effect, Layer, Option, ParseResult, Ref, type Scope } from "effect"
+import { type Agents, ShuttingDown } from "../agents/Agents.ts"
+import { BootError } from "../kernel/BootError.ts"
+import type { Account } from "../security/Account.ts"
+import * as Router from "../subsystems/io/Router.ts"
+import { Api } from "./Api.ts"
+import * as Failures from "./Failures.ts"
+import * as agents from "./handlers/agents.ts"
+import * as calls from "./handlers/calls.ts"
+import * as system from "./handlers/system.ts"
+import * as Identity from "./Identity.ts"
+import * as LocalOnly from "./LocalOnly.ts"
+
+export interface AppOptions {
+  /**
+   * `local`: no credentials; everybody who gets through is the one local user, and only loopback names and this origin's pages
+   * do. `account`: the Account service says whose API key or token a request brings.
+   */
+  readonly auth: "local" | "account"
+  /** Default 10 MiB. */
+  readonly maxBodyBytes?: number | undefined
+  /** Pages of which other origins may use the server from a browser. None when absent. */
+  readonly cors?: { readonly origins: ReadonlyArray<string> } | undefined
+}
+
+export interface Options extends AppOptions, Router.Place {}
+
+/** The app alone, for a host that has an HTTP server of its own. */
+export const app = (options: AppOptions): Effect.Effect<Router.App, never, Agents | Account | Scope.Scope> =>
+  Effect.map(whole(options), ({ app }) => app)
+
+/** Serves until the scope closes; then refuses what comes, and finishes what is under way. */
+export const serve = (
+  { host, port, ...options }: Options
+): Effect.Effect<void, BootError, Agents | Account | Router.Router | Scope.Scope> =>
+  Effect.gen(function*() {
+    const router = yield* Router.Router
+    if (options.auth === "local" && !LocalOnly.isLoopback(host ?? router.host)) {
+      return yield* new BootError({
+        service: "Server",
+        path: "Server.auth",
+        problem: `without credentials it may not listen on "${host ?? router.host}", which others can reach. ` +
+          `Listen on 127.0.0.1, or ask for credentials: auth "account"`
+      })
+    }
+    const { app, drain } = yield* whole(options)
+    yield* router.serve(app, { host, port })
+    yield* Effect.addFinalizer(() => drain)
+  })
+
+export const layer = (options: Options): Layer.Layer<never, BootError, Agents | Account | Router.Router> =>
+  Layer.scopedDiscard(serve(options))
+
+const MiB = 1024 * 1024
+
+/** The app, and what makes it refuse new requests. */
+const whole = Effect.fnUntraced(function*({ auth, cors, maxBodyBytes = 10 * MiB }: AppOptions) {
+  const draining = yield* Ref.make(false)
+  const origins = cors?.origins ?? []
+  const handlers = Layer.mergeAll(calls.layer(maxBodyBytes), agents.layer(maxBodyBytes), system.layer).pipe(
+    Layer.provide(auth === "local" ? Identity.local : Identity.account)
+  )
+  // Built apart from the host's layers: the routes of another HttpApi in the same program stay its own.
+  const routes = yield* Layer.build(Layer.provideMerge(handlers, HttpApiBuilder.Router.Live)).pipe(
+    Effect.flatMap((built) => Effect.provide(HttpApiBuilder.Router.router, built)),
+    Effect.flatMap(HttpRouter.toHttpApp)
+  )
+  const encode = yield* HttpApiBuilder.buildMiddleware(Api)
+
+  const answer = Effect.flatMap(HttpServerRequest.HttpServerRequest, (request) => {
+    const foreign = auth === "local" ? LocalOnly.refusal(request.headers, origins) : undefined
+    if (foreign !== undefined) return Effect.fail(foreign)
+    const version = /^\/v(\d+\.\d+)(?=\/api\/)/.exec(request.url)
+    return version === null ? routes : Effect.provideService(
+      routes,
+      HttpServerRequest.HttpServerRequest,
+      request.modify({
+        url: request.url.slice(version[0].length),
+        headers: Headers.set(request.headers, "x-agent-version", version[1]!)
+      })
+    )
+  })
+  const open = Effect.flatMap(Ref.get(draining), (closed) =>
+    closed
+      ? Effect.flatMap(HttpServerRequest.HttpServerRequest, ({ url }) =>
+        url === "/health" ? answer : Effect.fail(new ShuttingDown()))
+      : answer)
+  const settled = Effect.catchAllCause(open, (cause) =>
+    Cause.isInterruptedOnly(cause)
+      ? Effect.failCause(cause)
+      : Effect.flatMap(failureOf(cause), (failure) =>
+        Effect.map(encode(Effect.fail(failure)), HttpServerResponse.setHeaders(Failures.headersOf(failure)))))
+  // Only the types ask for a file system and the like: no endpoint reads a form into files or sends one.
+  const app = settled as Router.App
+  return {
+    app: origins.length === 0 ? app : HttpMiddleware.cors({ allowedOrigins: (origin) => origins.includes(origin) })(app),
+    drain: Ref.set(draining, true)
+  }
+})
+
+/** What is sent in place of a cause: a failure with a status, and nothing that is the operator's business alone. */
+const failureOf = (cause: Cause.Cause<unknown>): Effect.Effect<unknown> => {
+  const failure = Option.getOrUndefined(Cause.failureOption(cause))
+  if (failure instanceof HttpServerError.RouteNotFound) {
+    const { method, url } = failure.request
+    return Effect.succeed(new Failures.RouteNotFound({ method, path: url.replace(/\?.*$/s, "") }))
+  }
+  if (failure instanceof HttpApiError.HttpApiDecodeError) {
+    return Effect.succeed(new Failures.MalformedRequest({ problem: failure.message }))
+  }
+  return failure !== undefined && isSendable(failure)
+    ? Effect.succeed(failure)
+    : Effect.as(Effect.logError("a request crashed", cause), new Failures.InternalError())
+}
+
+const isSendable = Schema.is(HttpApi.reflect)

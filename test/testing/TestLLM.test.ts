@@ -1,0 +1,39 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Effect } from "effect"
+import { ConnectorError } from "../../src/kernel/ConnectorError.ts"
+import * as Candidate from "../../src/security/Candidate.ts"
+import { LLM } from "../../src/subsystems/llm/LLM.ts"
+import * as Prompt from "../../src/subsystems/llm/Prompt.ts"
+import * as TestLLM from "../../src/testing/TestLLM.ts"
+
+const ask = (text: string, model = "gpt-4o") =>
+  Candidate.as(
+    Effect.flatMap(LLM, (llm) => llm.generate({ model, messages: [Prompt.user(text)] })),
+    Candidate.user("u1")
+  )
+
+describe("TestLLM", () => {
+  it.effect("answers turn by turn under any name of the registry, and remembers", () =>
+    Effect.gen(function*() {
+      assert.deepInclude(yield* ask("one"), { text: "first turn", reason: "stop" })
+      assert.deepInclude(yield* ask("two", "claude-4-sonnet"), {
+        text: "Adding",
+        toolCalls: [{ id: "call_1", name: "add", arguments: `{"a":1}` }, { id: "call_2", name: "add", arguments: "{" }],
+        reason: "tool-calls"
+      })
+      assert.strictEqual((yield* Effect.flip(ask("three")))._tag, "ConnectorError")
+      const test = yield* TestLLM.TestLLM
+      assert.deepStrictEqual((yield* test.requests).map(({ messages }) => messages), ["one", "two", "three"].map((text) => [Prompt.user(text)]))
+      assert.strictEqual(yield* test.remaining, 0)
+      assert.match((yield* Effect.flip(ask("four"))).message, /the script has 3 turns/)
+    }).pipe(Effect.provide(TestLLM.layer([
+      "first turn",
+      { text: "Adding", toolCalls: [{ name: "add", arguments: { a: 1 } }, { name: "add", arguments: "{" }] },
+      new ConnectorError({ connector: "TestLLM", method: "stream", reason: "Unauthorized" })
+    ]))))
+
+  it.effect("knows no model the registry does not know", () =>
+    Effect.gen(function*() {
+      assert.strictEqual((yield* Effect.flip(ask("hi", "gpt-x-unknown")))._tag, "ModelNotFound")
+    }).pipe(Effect.provide(TestLLM.layer([]))))
+})
