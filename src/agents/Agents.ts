@@ -65,11 +65,11 @@ export type CallError =
 export interface CallRequest extends EndpointRequest {
   readonly endpoint: string
   /** Absent: whichever method the endpoint has, `POST` before `GET`. */
-  readonly method?: "GET" | "POST"
+  readonly method?: "GET" | "POST" | undefined
   /** Groups runs for the `session` scope of memory components; private to the caller. */
-  readonly sessionId?: string
+  readonly sessionId?: string | undefined
   /** Conversation of the caller this run is a tool call of. */
-  readonly conversationId?: string
+  readonly conversationId?: string | undefined
 }
 
 /** The agent names no model of its own, and the request none either. */
@@ -83,13 +83,13 @@ export type PromptError = AgentNotFound | NoModel | Access.AccessError | Convers
 
 export interface PromptRequest {
   readonly message: string
-  readonly files?: ReadonlyArray<Prompt.FilePart>
+  readonly files?: ReadonlyArray<Prompt.FilePart> | undefined
   /** Continues the caller's conversation of this id; absent: one message without memory. No slashes. */
-  readonly conversationId?: string
+  readonly conversationId?: string | undefined
   /** Instead of the agent's own model. */
-  readonly model?: string | LLM.ModelSpec
+  readonly model?: string | LLM.ModelSpec | undefined
   /** Calls of tools in answer to this message. */
-  readonly maxToolCalls?: number
+  readonly maxToolCalls?: number | undefined
 }
 
 export interface CallResult extends RunResult {

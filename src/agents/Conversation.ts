@@ -93,7 +93,9 @@ export const make = Effect.fnUntraced(function*<R = never>(options: Conversation
   /** A model the registry does not know is for the LLM service to refuse. */
   const modelSizes = Effect.suspend(() => {
     const { model } = options
-    const given = typeof model === "string" ? {} : { contextTokens: model.contextTokens, outputTokens: model.outputTokens }
+    const given = typeof model === "string"
+      ? {}
+      : { contextTokens: model.contextTokens, outputTokens: model.outputTokens }
     return models.get(typeof model === "string" ? model : model.modelId).pipe(
       Effect.map((known) => ({
         contextTokens: given.contextTokens ?? known.contextTokens,

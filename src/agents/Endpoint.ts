@@ -7,9 +7,9 @@ import { type InputPort, isRecord, isSet } from "./AgentDocument.ts"
 
 /** What a caller sends. Names of headers are made lower case. */
 export interface EndpointRequest {
-  readonly headers?: Readonly<Record<string, string>>
+  readonly headers?: Readonly<Record<string, string>> | undefined
   readonly body?: unknown
-  readonly query?: Readonly<Record<string, unknown>>
+  readonly query?: Readonly<Record<string, unknown>> | undefined
 }
 
 export const InputProblem = Schema.Struct({

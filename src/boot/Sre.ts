@@ -30,8 +30,9 @@ export type Sre =
   | Boot
 
 type Foundations = Log.Log | Audit.Audit | Account.Account | Access.Teams
-type ServiceOf<K extends keyof typeof subsystems> = (typeof subsystems)[K] extends
-  { readonly layer: Layer.Layer<infer Out, never, infer _> } ? Out : never
+type ServiceOf<K extends keyof typeof subsystems> = K extends unknown
+  ? (typeof subsystems)[K] extends { readonly layer: Layer.Layer<infer Out, never, infer _> } ? Out : never
+  : never
 
 /** What an app chooses; what it leaves out gets the embedded default, which needs no server, no key and no network. */
 export type Choices =
@@ -67,9 +68,12 @@ export const compose = (
   { agents, components }: Options,
   named: Layer.Layer<never, unknown, Boot> = Layer.empty
 ): Layer.Layer<never, unknown> => {
-  const of = (key: keyof Choices, { connectors: [fallback], name }: Pick<Subsystem, "name" | "connectors">) =>
+  const of = (
+    key: keyof Choices,
+    { connectors: [fallback], name, settings }: Pick<Subsystem, "connectors" | "name" | "settings">
+  ) =>
     chosen[key] === undefined
-      ? timed(name, fallback.name, opened(fallback.layer({})))
+      ? timed(name, fallback.name, opened(fallback.layer(settings)))
       : timed(name, undefined, chosen[key])
   const guarded = Object.entries(subsystems).map(([key, one]) => of(key as keyof typeof subsystems, one))
   const registry = Compile.registry([...builtIn, ...(components ?? [])])

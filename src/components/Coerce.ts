@@ -55,6 +55,7 @@ const objectOf = (value: unknown): object | undefined => {
 /**
  * Numbers, also as text, are seconds since 1970, or milliseconds from 1e11 on (which as seconds would be the year 5138).
  * Text is ISO 8601, `month/day/year`, or names the month in English, with or without a time; without a zone it is UTC.
+ * The years 1000 to 9999 fit.
  */
 const dateOf = (value: unknown): string | undefined => {
   const number = numberOf(value)
@@ -66,7 +67,8 @@ const dateOf = (value: unknown): string | undefined => {
     ? parseDate(value.trim())
     : NaN
   const date = new Date(millis)
-  return Number.isNaN(date.getTime()) ? undefined : date.toISOString()
+  const year = date.getUTCFullYear()
+  return year >= 1000 && year <= 9999 ? date.toISOString() : undefined
 }
 
 const months = [

@@ -141,7 +141,6 @@ const scalar = <A, I>(
       return { message: near === "" ? message : `${message}.${near}`, override: true }
     }
   })
-  })
 
 const bounded = ({ default: otherwise, max }: Length & Default<string> = {}) =>
   scalar(

@@ -184,7 +184,7 @@ const lock = (connector: string, path: string) =>
       (unlock) => quietly(unlock)
     )
     yield* Effect.forkScoped(Effect.zipRight(
-      Deferred.await(lost),
+      Effect.interruptible(Deferred.await(lost)),
       Effect.logError(`${connector}: the lock on ${path} was lost; another process may be writing there`)
     ))
   })

@@ -38,14 +38,17 @@ export interface Subsystem<Id = unknown, S = unknown, Out = unknown, ContractId 
   /** The guarded service on a contract. */
   readonly layer: Layer.Layer<Out, never, ContractId>
   readonly connectors: readonly [Connector.Any, ...ReadonlyArray<Connector.Any>]
+  /** Settings of the embedded default. */
+  readonly settings: Readonly<Record<string, unknown>>
 }
 
 const subsystem = <Id, S, Out, ContractId>(
   name: string,
   tag: Context.Tag<Id, S>,
   layer: Layer.Layer<Out, never, ContractId>,
-  connectors: readonly [Connector.Any, ...ReadonlyArray<Connector.Any>]
-): Subsystem<Id, S, Out, ContractId> => ({ name, tag, layer, connectors })
+  connectors: readonly [Connector.Any, ...ReadonlyArray<Connector.Any>],
+  settings: Readonly<Record<string, unknown>> = {}
+): Subsystem<Id, S, Out, ContractId> => ({ name, tag, layer, connectors, settings })
 
 /** What every access check needs; started before all others. */
 export const foundations = {
@@ -54,7 +57,8 @@ export const foundations = {
 }
 
 export const subsystems = {
-  vault: subsystem("Vault", Vault.Vault, Vault.layer, [JSONFileVault, EnvVault, NullVault]),
+  // Keys of providers in the environment are those of the team that the embedded account puts everybody in.
+  vault: subsystem("Vault", Vault.Vault, Vault.layer, [JSONFileVault, EnvVault, NullVault], { environment: "default" }),
   managedVault: subsystem("ManagedVault", ManagedVault.ManagedVault, ManagedVault.layer, [
     JSONFileManagedVault,
     NullManagedVault

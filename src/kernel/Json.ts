@@ -1,6 +1,7 @@
 /** JSON as people and models write it, and text of any value. Nothing here throws. */
 import { Either, Option } from "effect"
 import { jsonrepair } from "jsonrepair"
+import * as vm from "node:vm"
 
 /**
  * The object or list in a text: text in `{}` or `[]` is read, repaired where needed; in any other text the widest `{…}` is,
@@ -59,10 +60,26 @@ const read = (text: string): Option.Option<unknown> =>
     strict(text),
     () =>
       Option.filter(
-        Option.flatMap(Option.liftThrowable(jsonrepair)(text), strict),
+        Option.flatMap(repair(text), strict),
         (value) => typeof value === "object" && value !== null && Array.isArray(value) === text.startsWith("[")
       )
   )
+
+/**
+ * Stray quotes make repair take time by the square of the text's length (10 s for 28 KB), and nothing else can run meanwhile.
+ * `vm` is here for its clock alone, which stops the call.
+ */
+const repair = Option.liftThrowable((text: string): string => {
+  repairContext["text"] = text
+  try {
+    return repairScript.runInContext(repairContext, { timeout: maxRepairMillis })
+  } finally {
+    repairContext["text"] = ""
+  }
+})
+const maxRepairMillis = 250
+const repairContext = vm.createContext({ repair: jsonrepair, text: "" })
+const repairScript = new vm.Script("repair(text)")
 
 const strict = Option.liftThrowable((text: string): unknown => JSON.parse(text))
 

@@ -4,9 +4,10 @@ import * as HttpApiEndpoint from "@effect/platform/HttpApiEndpoint"
 import * as HttpApiGroup from "@effect/platform/HttpApiGroup"
 import * as OpenApi from "@effect/platform/OpenApi"
 import { Schema } from "effect"
-import { EndpointNotFound, NoModel, Overloaded, RunTimedOut, ShuttingDown } from "../agents/Agents.ts"
+import { EndpointNotFound, NoModel, RunTimedOut } from "../agents/Agents.ts"
 import { BadInput } from "../agents/Endpoint.ts"
 import { RoundsExceeded } from "../agents/Run.ts"
+import { Overloaded, ShuttingDown } from "../agents/RunGate.ts"
 import { AccessDenied } from "../security/Access.ts"
 import { InvalidKey } from "../security/Address.ts"
 import { AgentNotFound } from "../subsystems/io/AgentData.ts"
@@ -41,9 +42,9 @@ export type Agent = typeof Agent.Type
 export const ChatRequest = Schema.Struct({
   message: Schema.NonEmptyString,
   /** Continues the asker's conversation of this id; without it each request is a conversation of its own. */
-  conversationId: Schema.optional(Schema.NonEmptyString.pipe(Schema.maxLength(256))),
+  conversationId: Schema.optionalWith(Schema.NonEmptyString.pipe(Schema.maxLength(256)), { exact: true }),
   /** In place of the agent's own. */
-  model: Schema.optional(Schema.NonEmptyString)
+  model: Schema.optionalWith(Schema.NonEmptyString, { exact: true })
 })
 
 const Document = Schema.Record({ key: Schema.String, value: Schema.Unknown })

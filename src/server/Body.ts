@@ -4,13 +4,14 @@ import { Effect, Either } from "effect"
 import { isUtf8 } from "node:buffer"
 import { Readable } from "node:stream"
 import * as JsonText from "../kernel/JsonText.ts"
+import type { FileObject } from "../subsystems/io/Files.ts"
 import { BodyTooLarge, MalformedRequest, UnsupportedContentType } from "./Failures.ts"
 
 export type BodyError = BodyTooLarge | MalformedRequest | UnsupportedContentType
 
 const accepted = ["application/json", "application/x-www-form-urlencoded", "multipart/form-data"]
 
-/** An empty body is an empty object. A body without a type is taken for JSON. Files become data URLs. */
+/** An empty body is an empty object. A body without a type is taken for JSON. Files become file objects with data URLs. */
 export const read = (
   request: HttpServerRequest.HttpServerRequest,
   maxBytes: number
@@ -89,22 +90,24 @@ const multipart = (contentType: string) => (bytes: Buffer): Effect.Effect<unknow
   Effect.tryPromise({
     try: async () => {
       const fields = await new Response(bytes, { headers: { "content-type": contentType } }).formData()
-      const values = await Promise.all(
-        Array.from(fields, async ([name, value]) => [name, typeof value === "string" ? value : await dataUrl(value)] as const)
-      )
-      return gather(values)
+      const values = Array.from(fields, async ([name, value]) =>
+        [name, typeof value === "string" ? value : await fileObject(value)] as const)
+      return gather(await Promise.all(values))
     },
     catch: () => new MalformedRequest({ problem: "the body is not multipart/form-data with the boundary it names" })
   })
 
-const dataUrl = async (file: Blob) =>
-  `data:${file.type === "" ? "application/octet-stream" : file.type};base64,${
-    Buffer.from(await file.arrayBuffer()).toString("base64")
-  }`
+const fileObject = async (file: File): Promise<typeof FileObject.Type> => {
+  const mimetype = file.type === "" ? "application/octet-stream" : file.type
+  const content = Buffer.from(await file.arrayBuffer()).toString("base64")
+  return { name: file.name, mimetype, size: file.size, url: `data:${mimetype};base64,${content}` }
+}
 
 /** A name that comes more than once holds a list. */
-const gather = (fields: Iterable<readonly [name: string, value: string]>): Record<string, unknown> => {
-  const values = new Map<string, string | Array<string>>()
+const gather = <V extends string | object>(
+  fields: Iterable<readonly [name: string, value: V]>
+): Record<string, unknown> => {
+  const values = new Map<string, V | Array<V>>()
   for (const [name, value] of fields) {
     const before = values.get(name)
     values.set(name, before === undefined ? value : Array.isArray(before) ? [...before, value] : [before, value])

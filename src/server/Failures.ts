@@ -1,7 +1,7 @@
 /** How errors look on the wire: `{ error, message, ...fields }`, and the failures only HTTP knows. */
-import { Duration, Effect, ParseResult, Schema } from "effect"
-import type * as Access from "../security/Access.ts"
+import { Duration, Effect, Schema } from "effect"
 import type { ConnectorError } from "../kernel/ConnectorError.ts"
+import type * as Access from "../security/Access.ts"
 import type { NoCandidate } from "../security/Candidate.ts"
 
 /** The request cannot be read: its JSON, its form, a field or a header. */
@@ -84,22 +84,22 @@ export class InternalError extends Schema.TaggedError<InternalError>()("Internal
   }
 }
 
-interface TaggedErrorClass<A, Fields extends Schema.Struct.Fields> {
-  new(props: never, options?: { readonly disableValidation?: boolean }): A
+interface TaggedErrorClass<A> {
+  new(props: never): A
   readonly _tag: string
-  readonly fields: Fields
+  readonly fields: Schema.Struct.Fields
 }
 
 /** The schema of an error as it is sent. Fields are public: an error with a `cause` or a `detail` has no place here. */
-export const wire = <A extends Error & { readonly _tag: string }, Fields extends Schema.Struct.Fields>(
-  error: TaggedErrorClass<A, Fields> & Schema.Schema<A, never>
+export const wire = <A extends Error & { readonly _tag: string }, I>(
+  error: TaggedErrorClass<A> & Schema.Schema<A, I>
 ): Schema.Schema<A, { readonly error: string; readonly message: string }> => {
   const { _tag, ...fields } = error.fields
   const Sent = Schema.Struct({ error: Schema.Literal(error._tag), message: Schema.String, ...fields })
-  return Schema.transformOrFail(Sent, Schema.typeSchema(error), {
-    strict: true,
-    decode: ({ error: _, message: __, ...props }) => ParseResult.succeed(new error(props as never)),
-    encode: (_, __, ___, value) => ParseResult.succeed({ ...value, error: value._tag, message: value.message })
+  return Schema.transform(Sent, Schema.typeSchema(error), {
+    strict: false,
+    decode: ({ error: _, message: __, ...props }) => new error(props as never),
+    encode: (_, sent) => ({ ...sent, error: sent._tag, message: sent.message })
   }).annotations({ identifier: error._tag }) as never
 }
 

@@ -1,11 +1,16 @@
 /** Agents over HTTP: as an app to mount, or served by the Router. Translates and contains no behaviour. */
+import * as Headers from "@effect/platform/Headers"
+import * as HttpApi from "@effect/platform/HttpApi"
 import * as HttpApiBuilder from "@effect/platform/HttpApiBuilder"
-import type * as HttpApp from "@effect/platform/HttpApp"
+import * as HttpApiError from "@effect/platform/HttpApiError"
 import * as HttpMiddleware from "@effect/platform/HttpMiddleware"
+import * as HttpRouter from "@effect/platform/HttpRouter"
+import * as HttpServerError from "@effect/platform/HttpServerError"
 import * as HttpServerRequest from "@effect/platform/HttpServerRequest"
 import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
-import { Cause, Effect, Layer, Option, ParseResult, Ref, type Scope } from "effect"
-import { type Agents, ShuttingDown } from "../agents/Agents.ts"
+import { Cause, Effect, Layer, Option, Ref, type Scope } from "effect"
+import type { Agents } from "../agents/Agents.ts"
+import { ShuttingDown } from "../agents/RunGate.ts"
 import { BootError } from "../kernel/BootError.ts"
 import type { Account } from "../security/Account.ts"
 import * as Router from "../subsystems/io/Router.ts"
@@ -91,32 +96,44 @@ const whole = Effect.fnUntraced(function*({ auth, cors, maxBodyBytes = 10 * MiB 
       ? Effect.flatMap(HttpServerRequest.HttpServerRequest, ({ url }) =>
         url === "/health" ? answer : Effect.fail(new ShuttingDown()))
       : answer)
+  const send = (failure: unknown) =>
+    Effect.map(encode(Effect.fail(failure)), HttpServerResponse.setHeaders(Failures.headersOf(failure)))
   const settled = Effect.catchAllCause(open, (cause) =>
     Cause.isInterruptedOnly(cause)
       ? Effect.failCause(cause)
-      : Effect.flatMap(failureOf(cause), (failure) =>
-        Effect.map(encode(Effect.fail(failure)), HttpServerResponse.setHeaders(Failures.headersOf(failure)))))
+      : Effect.catchAllCause(send(failureOf(cause)), (unforeseen) =>
+        Effect.zipRight(Effect.logError("a request crashed", unforeseen), send(new Failures.InternalError()))))
   // Only the types ask for a file system and the like: no endpoint reads a form into files or sends one.
   const app = settled as Router.App
   return {
-    app: origins.length === 0 ? app : HttpMiddleware.cors({ allowedOrigins: (origin) => origins.includes(origin) })(app),
+    app: origins.length === 0
+      ? app
+      : HttpMiddleware.cors({ allowedOrigins: (origin) => origins.includes(origin) })(app),
     drain: Ref.set(draining, true)
   }
 })
 
-/** What is sent in place of a cause: a failure with a status, and nothing that is the operator's business alone. */
-const failureOf = (cause: Cause.Cause<unknown>): Effect.Effect<unknown> => {
+/** The failure to send; what has no status in the API is a bug. */
+const failureOf = (cause: Cause.Cause<unknown>): unknown => {
   const failure = Option.getOrUndefined(Cause.failureOption(cause))
-  if (failure instanceof HttpServerError.RouteNotFound) {
-    const { method, url } = failure.request
-    return Effect.succeed(new Failures.RouteNotFound({ method, path: url.replace(/\?.*$/s, "") }))
-  }
-  if (failure instanceof HttpApiError.HttpApiDecodeError) {
-    return Effect.succeed(new Failures.MalformedRequest({ problem: failure.message }))
-  }
-  return failure !== undefined && isSendable(failure)
-    ? Effect.succeed(failure)
-    : Effect.as(Effect.logError("a request crashed", cause), new Failures.InternalError())
+  if (failure instanceof HttpServerError.RouteNotFound) return notFound(failure.request)
+  return failure instanceof HttpApiError.HttpApiDecodeError
+    ? new Failures.MalformedRequest({ problem: failure.message })
+    : failure ?? Cause.squash(cause)
 }
 
-const isSendable = Schema.is(HttpApi.reflect)
+const notFound = ({ method, url }: HttpServerRequest.HttpServerRequest) => {
+  const path = url.replace(/\?.*$/s, "")
+  const allow = paths.flatMap((one) => one.pattern.test(path) ? [one.method] : [])
+  return allow.length === 0
+    ? new Failures.RouteNotFound({ method, path })
+    : new Failures.MethodNotAllowed({ method, allow })
+}
+
+/** What there is, to tell a wrong method from a wrong path. */
+const paths: Array<{ readonly method: string; readonly pattern: RegExp }> = []
+HttpApi.reflect(Api, {
+  onGroup: () => {},
+  onEndpoint: ({ endpoint: { method, path } }) =>
+    paths.push({ method, pattern: new RegExp(`^${path.replace(/:\w+/g, "[^/]+")}$`) })
+})

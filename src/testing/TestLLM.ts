@@ -1,8 +1,8 @@
 /** A model that says what a test tells it to, turn by turn, under every name of the registry; and remembers what it was asked. */
 import { Context, Effect, Layer, Ref, Stream } from "effect"
-import { ConnectorError } from "../kernel/ConnectorError.ts"
 import { JSONModelsLive } from "../connectors/models/JSONModels.ts"
 import { NullVault } from "../connectors/vault/NullVault.ts"
+import { ConnectorError } from "../kernel/ConnectorError.ts"
 import { builtInModels } from "../subsystems/llm/BuiltInModels.ts"
 import * as LLM from "../subsystems/llm/LLM.ts"
 import type { FinishReason, LLMEvent, Usage } from "../subsystems/llm/Prompt.ts"
@@ -50,12 +50,15 @@ export const layer = (turns: ReadonlyArray<Turn>): Layer.Layer<LLM.LLM | TestLLM
     const events = ({ reason, reasoning, text, toolCalls = [], usage }: Parts) =>
       Effect.map(
         Effect.forEach(toolCalls, ({ arguments: args, id, name }) =>
-          Effect.map(Ref.updateAndGet(calls, (count) => count + 1), (count): LLMEvent => ({
-            type: "toolCall",
-            id: id ?? `call_${count}`,
-            name,
-            arguments: typeof args === "string" ? args : JSON.stringify(args)
-          }))),
+          Effect.map(
+            Ref.updateAndGet(calls, (count) => count + 1),
+            (count): LLMEvent => ({
+              type: "toolCall",
+              id: id ?? `call_${count}`,
+              name,
+              arguments: typeof args === "string" ? args : JSON.stringify(args)
+            })
+          )),
         (called): ReadonlyArray<LLMEvent> => [
           ...words(reasoning).map((delta): LLMEvent => ({ type: "reasoning", delta })),
           ...words(text).map((delta): LLMEvent => ({ type: "text", delta })),
@@ -73,7 +76,11 @@ export const layer = (turns: ReadonlyArray<Turn>): Layer.Layer<LLM.LLM | TestLLM
     }]))
 
     return Layer.merge(
-      Layer.provide(LLM.layer, [Layer.succeed(LLM.Providers, providers), Layer.orDie(JSONModelsLive), Layer.orDie(NullVault.layer({}))]),
+      Layer.provide(LLM.layer, [
+        Layer.succeed(LLM.Providers, providers),
+        Layer.orDie(JSONModelsLive),
+        Layer.orDie(NullVault.layer({}))
+      ]),
       Layer.succeed(TestLLM, {
         requests: Ref.get(asked),
         remaining: Effect.map(Ref.get(asked), ({ length }) => Math.max(0, turns.length - length))

@@ -1,5 +1,5 @@
 /** Small documents for tests: components in short form, connections as `"E.x -> H.Data"`. */
-import { Effect, Schema } from "effect"
+import { Context, Effect, Schema } from "effect"
 import * as AgentDefinition from "../../src/agents/AgentDefinition.ts"
 import * as Compile from "../../src/agents/Compile.ts"
 import * as Run from "../../src/agents/Run.ts"
@@ -7,6 +7,7 @@ import type { AgentEventBody } from "../../src/agents/AgentEvents.ts"
 import type { StepRunner } from "../../src/agents/Step.ts"
 import type { EndpointRequest } from "../../src/agents/Endpoint.ts"
 import * as Component from "../../src/components/Component.ts"
+import type { Services } from "../../src/components/Services.ts"
 import { APIEndpoint } from "../../src/components/system/APIEndpoint.ts"
 
 export interface Short {
@@ -134,4 +135,7 @@ export const runDocument = (
       around: options.around,
       maxRounds: options.maxRounds ?? 100
     })
-  })
+  }).pipe(Effect.provide(noServices))
+
+/** The components of these tests ask for no service. */
+const noServices = Context.empty() as Context.Context<Services>

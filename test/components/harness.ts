@@ -50,10 +50,9 @@ export const runComponent = <C extends Fields, I extends Fields, O extends Field
       component as unknown as Component.Any
     )
     const inputs: Record<string, unknown> = {}
-    for (const { coerce, port } of ports) {
-      if (given[port.name] === undefined) continue
-      inputs[port.name] = yield* Effect.mapError(coerce(given[port.name]), (problem) =>
-        failed(`${port.name}: ${problem}`))
+    for (const { coerce, port: { name } } of ports) {
+      if (!Object.hasOwn(given, name) || given[name] === undefined) continue
+      inputs[name] = yield* Effect.mapError(coerce(given[name]), (problem) => failed(`${name}: ${problem}`))
     }
     const data = { ...variables, ...inputs }
     const result = component.run({
@@ -73,8 +72,7 @@ export const runComponent = <C extends Fields, I extends Fields, O extends Field
         agent: options.step?.agent ?? { id: "a1", name: "Test agent", behavior: "", variables },
         run: options.step?.run ?? run,
         data,
-        render: (template, how) =>
-          TemplateString.render(template, data, how),
+        render: (template, how) => TemplateString.render(template, data, how),
         log: options.step?.log ?? (() => {}),
         emit: options.step?.emit ?? (() => {})
       }

@@ -23,7 +23,10 @@ describe("TestLLM", () => {
       })
       assert.strictEqual((yield* Effect.flip(ask("three")))._tag, "ConnectorError")
       const test = yield* TestLLM.TestLLM
-      assert.deepStrictEqual((yield* test.requests).map(({ messages }) => messages), ["one", "two", "three"].map((text) => [Prompt.user(text)]))
+      assert.deepStrictEqual(
+        (yield* test.requests).map(({ messages }) => messages),
+        ["one", "two", "three"].map((text) => [Prompt.user(text)])
+      )
       assert.strictEqual(yield* test.remaining, 0)
       assert.match((yield* Effect.flip(ask("four"))).message, /the script has 3 turns/)
     }).pipe(Effect.provide(TestLLM.layer([

@@ -37,7 +37,7 @@ export const decode = (text: string, encoding: Encoding): Uint8Array | undefined
   const readable = encoding === "hex"
     ? /^(?:[\da-f]{2})*$/i
     : encoding === "base64" || encoding === "base64url"
-    ? /^[\w+/\-\s]*={0,2}\s*$/
+    ? /^[\w+/\-\s]*(?:=\s*){0,2}$/
     : undefined
   return readable === undefined || readable.test(text) ? Buffer.from(text, encoding) : undefined
 }

@@ -48,10 +48,11 @@ export const APIEndpoint = Component.make("APIEndpoint", {
 const fileTypes: ReadonlySet<string> = new Set(["binary", "image", "audio", "video", "file"])
 
 /** Uploads are kept under the agent's home for the length of the run; what flows is the file object. */
-const keep = (value: unknown) =>
-  Array.isArray(value)
-    ? Effect.forEach(value, (one) => Effect.flatMap(Files.load(one), Files.store))
-    : Effect.flatMap(Files.load(value), Files.store)
+const keep = Effect.fnUntraced(function*(value: unknown) {
+  const stored = yield* Effect.forEach(Array.isArray(value) ? value : [value], (one) =>
+    Effect.flatMap(Files.load(one), (file) => Files.store(file)))
+  return Array.isArray(value) ? stored : stored[0]
+})
 
 const isRecord = (value: unknown): value is Record<string, unknown> =>
   typeof value === "object" && value !== null && !Array.isArray(value)

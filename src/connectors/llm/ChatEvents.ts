@@ -7,11 +7,13 @@ import type { FinishReason, LLMEvent, ToolCall, Usage } from "../../subsystems/l
 
 /** A chunk as servers really send it: anything may be missing. */
 interface Chunk {
-  readonly choices?: ReadonlyArray<{
-    readonly index?: number
-    readonly delta?: Delta | null
-    readonly finish_reason?: string | null
-  }> | null
+  readonly choices?:
+    | ReadonlyArray<{
+      readonly index?: number
+      readonly delta?: Delta | null
+      readonly finish_reason?: string | null
+    }>
+    | null
   readonly usage?: Partial<CompletionUsage> | null
   readonly error?: unknown
 }
@@ -22,11 +24,13 @@ interface Delta {
   /** DeepSeek and xAI call it by the first name, Groq and Together by the second. */
   readonly reasoning_content?: string | null
   readonly reasoning?: string | null
-  readonly tool_calls?: ReadonlyArray<{
-    readonly index?: number
-    readonly id?: string | null
-    readonly function?: { readonly name?: string | null; readonly arguments?: string | null } | null
-  }> | null
+  readonly tool_calls?:
+    | ReadonlyArray<{
+      readonly index?: number
+      readonly id?: string | null
+      readonly function?: { readonly name?: string | null; readonly arguments?: string | null } | null
+    }>
+    | null
 }
 
 export interface Decoder {
@@ -71,7 +75,9 @@ export const make = (connector: string): Decoder => {
     for (const { delta, finish_reason, index } of chunk.choices ?? []) {
       if (index !== undefined && index !== 0) continue
       if (delta !== undefined && delta !== null) readDelta(delta)
-      if (finish_reason !== undefined && finish_reason !== null && finish_reason !== "") reason = toReason(finish_reason)
+      if (finish_reason !== undefined && finish_reason !== null && finish_reason !== "") {
+        reason = toReason(finish_reason)
+      }
     }
   }
 

@@ -1,6 +1,10 @@
 /** Our requests in the words of Chat Completions: https://platform.openai.com/docs/api-reference/chat/create */
 import { Either } from "effect"
-import type { ChatCompletionContentPart, ChatCompletionCreateParamsStreaming, ChatCompletionMessageParam } from "openai/resources/chat/completions"
+import type {
+  ChatCompletionContentPart,
+  ChatCompletionCreateParamsStreaming,
+  ChatCompletionMessageParam
+} from "openai/resources/chat/completions"
 import type { ProviderRequest } from "../../subsystems/llm/LLM.ts"
 import type { FilePart, Message, Tool } from "../../subsystems/llm/Prompt.ts"
 
@@ -61,9 +65,11 @@ const toMessages = (message: Message, modelId: string): Either.Either<Array<Chat
       return first?.type === "text" && more.length === 0
         ? Either.right([{ role: "user", content: first.text }])
         : Either.map(
-          Either.all(message.content.map((part) =>
-            part.type === "text" ? Either.right({ type: "text" as const, text: part.text }) : toFile(part)
-          )),
+          Either.all(
+            message.content.map((part) =>
+              part.type === "text" ? Either.right({ type: "text" as const, text: part.text }) : toFile(part)
+            )
+          ),
           (content) => [{ role: "user", content }]
         )
     }

@@ -43,21 +43,23 @@ export const openAICompatible = <const Name extends string>(name: Name, options:
       const fetch = yield* PooledFetch.make(name, settings.timeouts)
 
       /** A client holds one key and serves one call. All that the SDK would read from the environment is given. */
-      const client = ({ apiKey, baseURL }: LLM.ProviderRequest) =>
-        new sdk.OpenAI({
+      const client = ({ apiKey, baseURL }: LLM.ProviderRequest) => {
+        // An entry that names the usual address does not choose one.
+        const chosen = baseURL === options.baseURL ? undefined : baseURL
+        return new sdk.OpenAI({
           apiKey: apiKey === undefined ? "none" : Redacted.value(apiKey),
           adminAPIKey: null,
-          organization: settings.organization ?? null,
+          organization: chosen === undefined ? settings.organization ?? null : null,
           project: null,
           webhookSecret: null,
           defaultHeaders: apiKey === undefined ? { Authorization: null } : {},
-          // An entry that names the usual address does not choose one.
-          baseURL: (baseURL === options.baseURL ? undefined : baseURL) ?? settings.baseURL ?? options.baseURL,
+          baseURL: chosen ?? settings.baseURL ?? options.baseURL,
           maxRetries: 0,
           timeout: Duration.toMillis(Duration.sum(settings.timeouts.connect, settings.timeouts.firstByte)) + 1000,
           logLevel: "off",
           fetch
         })
+      }
 
       return LLM.LLMConnector.of({
         provider: name,
@@ -68,11 +70,15 @@ export const openAICompatible = <const Name extends string>(name: Name, options:
         },
         stream: (request) =>
           ChatRequest.encode(request, options).pipe(
-            Effect.mapError((detail) => new ConnectorError({ connector: name, method: "stream", reason: "InvalidInput", detail })),
+            Effect.mapError((detail) =>
+              new ConnectorError({ connector: name, method: "stream", reason: "InvalidInput", detail })
+            ),
             Effect.flatMap((body) =>
-              open(name, (signal) =>
-                client(request).chat.completions.create(body, { signal }).asResponse(), (cause, now) =>
-                toError(sdk, name, request, cause, now))
+              open(
+                name,
+                (signal) => client(request).chat.completions.create(body, { signal }).asResponse(),
+                (cause, now) => toError(sdk, name, request, cause, now)
+              )
             ),
             Stream.unwrapScoped
           )
@@ -125,8 +131,7 @@ const decoded = (connector: string, decoder: ChatEvents.Decoder, bytes: Stream.S
 
     return Effect.suspend(() =>
       ended ? Effect.fail(Option.none()) : Effect.matchEffect(decoder.isComplete() ? pullInTime : pull, {
-        onFailure: (failure) =>
-          decoder.isComplete() || Option.isNone(failure) ? end([]) : Effect.fail(failure),
+        onFailure: (failure) => decoder.isComplete() || Option.isNone(failure) ? end([]) : Effect.fail(failure),
         onSuccess: (chunk) =>
           Either.match(decoder.feed(chunk), {
             onLeft: (failure) => Effect.fail(Option.some(failure)),
@@ -205,7 +210,9 @@ const retryAfterOf = (headers: Headers | undefined, now: number): Duration.Durat
 }
 
 const messageIn = (body: string): string | undefined => {
-  const match = Schema.decodeOption(Schema.parseJson(Schema.Struct({ error: Schema.Struct({ message: Schema.String }) })))(
+  const match = Schema.decodeOption(
+    Schema.parseJson(Schema.Struct({ error: Schema.Struct({ message: Schema.String }) }))
+  )(
     body
   )
   return Option.match(match, { onNone: () => undefined, onSome: ({ error }) => error.message.slice(0, 500) })

@@ -91,7 +91,11 @@ export const release = ({ source }: UnreadResponse): Effect.Effect<void> =>
 /** What went wrong below HTTP, by the codes of https://undici.nodejs.org/#/docs/api/Errors and of the system. */
 export const failure = (connector: string, cause: unknown): ConnectorError => {
   const code = codeOf(cause)
-  const reason: Reason = /TIMEOUT|TIMEDOUT/.test(code) ? "Timeout" : /^HPE_|INVALID/.test(code) ? "Protocol" : "Unavailable"
+  const reason: Reason = /TIMEOUT|TIMEDOUT/.test(code)
+    ? "Timeout"
+    : /^HPE_|INVALID/.test(code)
+    ? "Protocol"
+    : "Unavailable"
   const detail = code === "UND_ERR_BODY_TIMEOUT"
     ? "the answer stopped coming"
     : code === "UND_ERR_HEADERS_TIMEOUT"
@@ -107,8 +111,10 @@ const codeOf = (cause: unknown): string => {
 }
 
 const toHeaders = (headers: Dispatcher.ResponseData["headers"]) =>
-  new Headers(Object.entries(headers).flatMap(([name, value]): Array<[string, string]> =>
-    value === undefined ? [] : [[name, typeof value === "string" ? value : value.join(", ")]]
-  ))
+  new Headers(
+    Object.entries(headers).flatMap(([name, value]): Array<[string, string]> =>
+      value === undefined ? [] : [[name, typeof value === "string" ? value : value.join(", ")]]
+    )
+  )
 
 const ignore = () => {}

@@ -91,12 +91,19 @@ const read = Effect.fnUntraced(function*(path: string) {
         .sort()
         .map((file) => join(path, file))
       : [path])
-  return yield* Effect.forEach(files, (file) =>
-    Effect.flatMap(attempt(file, (signal) => readFile(file, { encoding: "utf8", signal })), (text) =>
-      Either.match(JsonText.parse(text), {
-        onLeft: (problem) => Effect.fail(failure(`${file}: ${problem}`)),
-        onRight: (value) => Effect.succeed<Source>({ place: file, value })
-      })), { concurrency: 8 })
+  return yield* Effect.forEach(
+    files,
+    (file) =>
+      Effect.flatMap(
+        attempt(file, (signal) => readFile(file, { encoding: "utf8", signal })),
+        (text) =>
+          Either.match(JsonText.parse(text), {
+            onLeft: (problem) => Effect.fail(failure(`${file}: ${problem}`)),
+            onRight: (value) => Effect.succeed<Source>({ place: file, value })
+          })
+      ),
+    { concurrency: 8 }
+  )
 })
 
 const attempt = <A>(path: string, evaluate: (signal: AbortSignal) => Promise<A>) =>

@@ -18,13 +18,16 @@ export const layer = (maxBodyBytes: number) =>
   HttpApiBuilder.group(Api, "agents", (handlers) =>
     Effect.map(Agents, (agents) =>
       handlers
-        .handle("list", () =>
-          asAsker(() => outside(Effect.map(agents.list, (all) => ({ agents: all.map(summary) })))))
+        .handle("list", () => asAsker(() => outside(Effect.map(agents.list, (all) => ({ agents: all.map(summary) })))))
         .handle("get", ({ path }) => asAsker(() => outside(Effect.map(agents.get(path.id), summary))))
         .handle("openapi", ({ path, request }) =>
           asAsker(() =>
-            outside(Effect.map(agents.get(path.id), (agent) =>
-              AgentOpenApi.make(agent, { serverUrl: `${originOf(request)}${homeOf(agent)}` })))
+            outside(
+              Effect.map(
+                agents.get(path.id),
+                (agent) => AgentOpenApi.make(agent, { serverUrl: `${originOf(request)}${homeOf(agent)}` })
+              )
+            )
           ))
         .handleRaw("chat", ({ path, request }) =>
           asAsker((asker) =>
@@ -32,7 +35,11 @@ export const layer = (maxBodyBytes: number) =>
               const chat = yield* chatRequest(yield* Body.read(request, maxBodyBytes))
               const events = Candidate.streamAs(agents.prompt(path.id, chat), asker)
               if (accepts(request, "application/json") && !accepts(request, "text/event-stream")) {
-                const text = yield* Stream.runFold(events, "", (text, event) => event.type === "end" ? event.text : text)
+                const text = yield* Stream.runFold(
+                  events,
+                  "",
+                  (text, event) => event.type === "end" ? event.text : text
+                )
                 return HttpServerResponse.unsafeJson({ text })
               }
               return yield* Sse.response(events, (event) => ({ event: event.type, data: event }))

@@ -3,8 +3,8 @@ import * as HttpApiBuilder from "@effect/platform/HttpApiBuilder"
 import * as HttpServerRequest from "@effect/platform/HttpServerRequest"
 import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
 import { Effect } from "effect"
-import { Agents, type CallRequest, type CallResult, type EndpointNotFound } from "../../agents/Agents.ts"
 import type { AgentDefinition } from "../../agents/AgentDefinition.ts"
+import { Agents, type CallRequest, type CallResult, type EndpointNotFound } from "../../agents/Agents.ts"
 import * as Json from "../../kernel/Json.ts"
 import * as Candidate from "../../security/Candidate.ts"
 import { Api } from "../Api.ts"
@@ -17,7 +17,8 @@ export const layer = (maxBodyBytes: number) =>
   HttpApiBuilder.group(Api, "calls", (handlers) =>
     Effect.map(Agents, (agents) => {
       const answer = answering(agents, maxBodyBytes)
-      const ofHeader = (method: "GET" | "POST") =>
+      const ofHeader =
+        (method: "GET" | "POST") =>
         ({ path, request }: { readonly path: { readonly endpoint: string }; readonly request: Request }) => {
           const id = request.headers["x-agent-id"]
           return id === undefined || id === ""

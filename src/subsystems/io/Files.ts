@@ -94,10 +94,9 @@ interface Found {
 
 type Limits = LoadOptions & { readonly maxBytes: number }
 
-const find = (
-  value: unknown,
-  options: Limits
-): Effect.Effect<Found, FileUnreadable | StorageError | OutboundError, Storage | Outbound> => {
+type Finding = Effect.Effect<Found, FileUnreadable | StorageError | OutboundError, Storage | Outbound>
+
+const find = (value: unknown, options: Limits): Finding => {
   if (typeof value === "string") return fromText(value, options)
   if (value instanceof Uint8Array) return Effect.succeed({ bytes: value })
   if (value instanceof ArrayBuffer) return Effect.succeed({ bytes: new Uint8Array(value) })
@@ -122,7 +121,7 @@ const find = (
   )
 }
 
-const fromText = (text: string, options: Limits) => {
+const fromText = (text: string, options: Limits): Finding => {
   if (/^data:/i.test(text)) return fromDataUrl(text, options.maxBytes)
   if (/^https?:\/\//i.test(text)) return fromWeb(text, options.maxBytes)
   if (text.startsWith("smythfs://")) return fromStorage(text, options.maxBytes)

@@ -101,7 +101,7 @@ const make = Effect.gen(function*() {
 export const auditLayer = (level: Audit.AuditSink["level"] = "owner"): Layer.Layer<Audit.Audit, never, LogConnector> =>
   Layer.scoped(
     Audit.Audit,
-    Effect.map(Effect.flatMap(LogConnector, openSink), (offer) => ({
+    Effect.map(Effect.flatMap(LogConnector, (connector) => openSink(connector)), (offer) => ({
       level,
       record: ({ candidate, operation, resource, service, time, verdict }) =>
         offer({

@@ -41,9 +41,12 @@ const make = Effect.gen(function*() {
 
   /** The HTTP modules are loaded by who serves: most programs do not. */
   const beside = (app: App): Effect.Effect<App> =>
-    Effect.map(Effect.promise(() => import("@effect/platform/HttpServerRequest")), ({ HttpServerRequest }) =>
-      Effect.flatMap(Ref.get(mounts), (all) =>
-        all.size === 0 ? app : Effect.flatMap(HttpServerRequest, ({ url }) => mountedAt(all, url) ?? app)))
+    Effect.map(
+      Effect.promise(() => import("@effect/platform/HttpServerRequest")),
+      ({ HttpServerRequest }) =>
+        Effect.flatMap(Ref.get(mounts), (all) =>
+          all.size === 0 ? app : Effect.flatMap(HttpServerRequest, ({ url }) => mountedAt(all, url) ?? app))
+    )
 
   return Router.of({
     host: connector.host,

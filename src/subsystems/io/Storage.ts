@@ -96,7 +96,10 @@ export class Storage extends Context.Tag("effect-sre/Storage")<Storage, {
     body: Stream.Stream<Uint8Array, E, R>,
     options?: WriteOptions
   ) => Effect.Effect<void, WriteError | E, R>
-  /** Puts in place of the bytes what `change` makes of them, again when another write came between: none is lost. */
+  /**
+   * Replaces the bytes by what `change` makes of them; needs both levels. When another write comes between, `change` is asked
+   * again with what that one wrote, so no update is lost. Content type, metadata and expiry stay.
+   */
   readonly modify: <E, R>(
     key: string,
     change: (bytes: Option.Option<Uint8Array>) => Effect.Effect<Uint8Array, E, R>
@@ -198,19 +201,15 @@ const make = Effect.gen(function*() {
     const found = Option.filter(stored, isAlive(yield* Clock.currentTimeMillis))
     yield* check(place, "read", found)
     yield* check(place, "write", found)
-    const bytes = Option.isSome(found) ? Option.some(yield* collect(found.value.body)) : Option.none()
-    const body = yield* change(bytes)
-    const object = {
-      acl: Guarded.aclOf(place, found),
-      contentType: Option.match(found, {
-        onNone: () => MediaType.detect(key, body),
-        onSome: ({ contentType }) => contentType
-      }),
-      metadata: Option.match(found, { onNone: () => ({}), onSome: ({ metadata }) => metadata }),
-      expires: Option.flatMap(found, ({ expires }) => expires),
-      body
-    }
-    yield* connector.put(place.key, object, Guarded.versionOf(stored))
+    const body = yield* change(yield* Effect.transposeMapOption(found, (object) => collect(object.body)))
+    const kept = Option.getOrElse(found, () => ({
+      contentType: MediaType.detect(key, body),
+      metadata: {},
+      expires: Option.none<number>()
+    }))
+    const { contentType, expires, metadata } = kept
+    const object = { acl: Guarded.aclOf(place, found), contentType, expires, metadata, body }
+    yield* connector.put<never, never>(place.key, object, Guarded.versionOf(stored))
   }, Effect.scoped)
 
   return Storage.of({

@@ -69,7 +69,15 @@ const rows: Readonly<Record<string, { readonly baseURL?: string; readonly models
       ["claude-4-opus", "claude-opus-4-20250514", 200000, 32000, "text image tools reasoning", "internal"],
       ["claude-4-sonnet", "claude-sonnet-4-20250514", 200000, 64000, "text image tools reasoning", "vault"],
       ["claude-3.7-sonnet", "claude-3-7-sonnet-20250219", 200000, 8192, "text tools image reasoning", "vault"],
-      ["claude-3.7-sonnet-thinking", "claude-3-7-sonnet-20250219", 200000, 16384, "text tools image reasoning", "vault", hidden],
+      [
+        "claude-3.7-sonnet-thinking",
+        "claude-3-7-sonnet-20250219",
+        200000,
+        16384,
+        "text tools image reasoning",
+        "vault",
+        hidden
+      ],
       ["claude-3.5-haiku", "claude-3-5-haiku-latest", 200000, 8192, "text tools", "vault"],
       ["claude-3-5-haiku-latest", "", 200000, 8192, "", "vault"],
       ["claude-3-5-sonnet-latest", "", 200000, 8192, "text tools image", "vault"],
@@ -95,11 +103,21 @@ const rows: Readonly<Record<string, { readonly baseURL?: string; readonly models
       ["gemini-1.5-pro-exp-0801", "", 2097152, 8192, "text image audio video document", "vault", hidden],
       ["gemini-1.5-pro-latest-stable", "gemini-1.5-pro", 2097152, 8192, "text image audio video document", "vault"],
       ["gemini-1.5-pro-latest", "gemini-1.5-pro", 2097152, 8192, "", "vault", hidden],
-      ["gemini-1.5-pro-stable", "gemini-1.5-pro", 2097152, 8192, "text image audio video document", "vault", { alias: "gemini-1.5-pro-001" }],
+      ["gemini-1.5-pro-stable", "gemini-1.5-pro", 2097152, 8192, "text image audio video document", "vault", {
+        alias: "gemini-1.5-pro-001"
+      }],
       ["gemini-1.5-pro", "", 2097152, 8192, "", "vault"],
       ["gemini-1.5-pro-001", "", 2097152, 8192, "", "vault"],
       ["gemini-1.5-flash-latest", "", 1048576, 8192, "text image audio video document", "vault", hidden],
-      ["gemini-1.5-flash-latest-stable", "gemini-1.5-flash", 1048576, 8192, "text image audio video document", "vault", hidden],
+      [
+        "gemini-1.5-flash-latest-stable",
+        "gemini-1.5-flash",
+        1048576,
+        8192,
+        "text image audio video document",
+        "vault",
+        hidden
+      ],
       ["gemini-1.5-flash-stable", "gemini-1.5-flash-001", 1048576, 8192, "text image audio video document", "vault"],
       ["gemini-1.5-flash", "", 1048576, 8192, "", "vault"],
       ["gemini-1.5-flash-001", "", 1048576, 8192, "", "vault"],

@@ -20,7 +20,9 @@ export type { Parameters } from "./Prompt.ts"
 export class MissingCredentials extends Schema.TaggedError<MissingCredentials>()("MissingCredentials", {
   provider: Schema.String,
   /** Where a key was looked for. */
-  lookedIn: Schema.Array(Schema.String)
+  lookedIn: Schema.Array(Schema.String),
+  /** Variable whose key would do, if there is one. */
+  variable: Schema.optional(Schema.String)
 }) {
   override get message(): string {
     return `No API key for ${this.provider}. Looked in: ${this.lookedIn.join(", ")}`
@@ -83,6 +85,8 @@ export class LLM extends Context.Tag("effect-sre/LLM")<LLM, {
   readonly stream: (request: Request) => Stream.Stream<LLMEvent, LLMError>
   /** The whole answer. */
   readonly generate: (request: Request) => Effect.Effect<Answer, LLMError>
+  /** Whether the asker can use the model: it is known, a provider serves it, and there is a key. Asks no provider. */
+  readonly check: (model: Request["model"]) => Effect.Effect<void, LLMError>
 }>() {}
 
 /** `standalone`: one program's own system, where the operator's key serves every model. */
@@ -130,8 +134,14 @@ const make = (options: { readonly standalone: boolean }) =>
         Effect.catchTag("SecretNotFound", ({ name }) =>
           Effect.fail(new MissingCredentials({ provider, lookedIn: [`secret "${name}" of the vault`] }))),
         Effect.filterOrFail(
-          (key) => Option.isSome(key) || modes.includes("none") || !credentials.required || ownAddress(model),
-          () => new MissingCredentials({ provider, lookedIn: modes.map((mode) => placeOf(mode, provider, credentials)) })
+          (key) =>
+            Option.isSome(key) || modes.includes("none") || !credentials.required || ownAddress(model),
+          () =>
+            new MissingCredentials({
+              provider,
+              lookedIn: modes.map((mode) => placeOf(mode, provider, credentials)),
+              variable: credentials.environment
+            })
         ),
         Effect.map(Option.getOrUndefined)
       )
@@ -160,13 +170,18 @@ const make = (options: { readonly standalone: boolean }) =>
       const { model, prepared, provider } = yield* prepare(request)
       const used = (events: Iterable<LLMEvent>) =>
         Effect.forEach(events, (event) =>
-          event.type !== "usage" ? Effect.void : Effect.flatMap(Clock.currentTimeMillis, (time) =>
-            record({ time, candidate, model: model.name, provider: provider.provider, usage: event.usage })), {
+          event.type !== "usage" ?
+            Effect.void :
+            Effect.flatMap(Clock.currentTimeMillis, (time) =>
+              record({ time, candidate, model: model.name, provider: provider.provider, usage: event.usage })), {
           discard: true
         })
       const answer = retryingUntilBegun(provider.stream(prepared)).pipe(
-        (events) => checked(events, provider.provider),
-        Stream.mapChunksEffect((events) => Effect.as(used(events), events)),
+        (events) =>
+          checked(events, provider.provider),
+        Stream.mapChunksEffect((events) =>
+          Effect.as(used(events), events)
+        ),
         Candidate.streamAs(candidate)
       )
       const attributes = { provider: provider.provider, model: model.name }
@@ -176,7 +191,8 @@ const make = (options: { readonly standalone: boolean }) =>
     const stream = (request: Request) => Stream.unwrap(open(request))
     return LLM.of({
       stream,
-      generate: (request) => traced("LLM.generate")(collect(stream(request)))
+      generate: (request) => traced("LLM.generate")(collect(stream(request))),
+      check: (model) => Effect.zipRight(guard.candidate("check"), Effect.asVoid(prepare({ model, messages: [] })))
     })
   })
 
@@ -201,7 +217,10 @@ export const providers = <E>(connectors: ReadonlyArray<Layer.Layer<LLMConnector,
 /** One provider, the built-in models, no vault: the key is that of the call, of the settings or of the environment. */
 export const standalone: Layer.Layer<LLM, never, LLMConnector> = Layer.effect(LLM, make({ standalone: true })).pipe(
   Layer.provide([
-    Layer.effect(Providers, Effect.map(LLMConnector, (provider) => new Map([[provider.provider.toLowerCase(), provider]]))),
+    Layer.effect(
+      Providers,
+      Effect.map(LLMConnector, (provider) => new Map([[provider.provider.toLowerCase(), provider]]))
+    ),
     Layer.provide(
       Models.layer,
       Layer.effect(Models.ModelsConnector, Models.inMemory("built-in models", builtInModels))
@@ -220,7 +239,9 @@ export const standalone: Layer.Layer<LLM, never, LLMConnector> = Layer.effect(LL
 )
 
 const noVault = (method: string) =>
-  Effect.fail(new ConnectorError({ connector: "none", method, reason: "Unsupported", detail: "no vault is configured" }))
+  Effect.fail(
+    new ConnectorError({ connector: "none", method, reason: "Unsupported", detail: "no vault is configured" })
+  )
 
 /**
  * Three tries while the failure may pass, waiting as long as the provider asked; not once anything was answered, since it
@@ -243,7 +264,9 @@ const retryingUntilBegun = <A>(self: Stream.Stream<A, ConnectorError>) =>
   })
 
 const backoff = Schedule.identity<ConnectorError>().pipe(
-  Schedule.intersect(Schedule.exponential("500 millis").pipe(Schedule.jittered, Schedule.intersect(Schedule.recurs(2)))),
+  Schedule.intersect(
+    Schedule.exponential("500 millis").pipe(Schedule.jittered, Schedule.intersect(Schedule.recurs(2)))
+  ),
   Schedule.modifyDelay(([error], delay) => Math.max(Duration.toMillis(delay), waitOf(error)))
 )
 
@@ -262,7 +285,7 @@ const fromSpec = (spec: ModelSpec, entry: Models.Model | undefined): Models.Mode
     baseURL: spec.baseURL ?? known?.baseURL,
     contextTokens: spec.contextTokens ?? known?.contextTokens,
     outputTokens: spec.outputTokens ?? known?.outputTokens,
-    credentials: (known ?? unknownModel).credentials.filter((mode) => mode !== "internal" || !moved),
+    credentials: (moved ? unknownModel : known ?? unknownModel).credentials,
     isCustom: known === undefined || known.isCustom || moved
   }
 }

@@ -127,8 +127,13 @@ const make = Effect.gen(function*() {
       const found = resolve(registry, name)
       return typeof found !== "string" ? found : yield* notFound(registry, found)
     }, traced("Models.get")),
-    list: traced("Models.list")(Effect.map(visible("list"), (registry) =>
-      namesIn(registry).sort().map((name) => resolve(registry, name)).filter((found) => typeof found !== "string"))),
+    list: traced("Models.list")(
+      Effect.map(
+        visible("list"),
+        (registry) =>
+          namesIn(registry).sort().map((name) => resolve(registry, name)).filter((found) => typeof found !== "string")
+      )
+    ),
     add: Effect.fnUntraced(function*(name, entry) {
       const home = yield* owned("add", name)
       const { own, shared } = yield* visible("add")
@@ -208,7 +213,10 @@ const resolve = ({ own, shared }: Registry, name: string): Model | string => {
   if (whole.provider === undefined) return name
   const sizes = entry.keyOptions ?? whole.keyOptions
   const trusted = custom === undefined || (ofOperator && entry.baseURL === undefined)
-  const modes = whole.credentials ?? (trusted ? "internal" : "vault")
+  // What the operator wrote down stays with the operator's address, keys above all.
+  const modes = trusted
+    ? whole.credentials ?? "internal"
+    : (ofOperator ? entry.credentials : whole.credentials) ?? "vault"
   return {
     name,
     modelId: whole.modelId ?? name,

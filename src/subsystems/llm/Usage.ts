@@ -58,7 +58,9 @@ export const make = (maxTotals = 10_000) =>
       usage: Usage.of({
         totals: traced("Usage.totals")(Effect.flatMap(guard.candidate("totals"), (candidate) =>
           Effect.sync(() =>
-            Array.from(totals).filter(([key]) => key.startsWith(keyOf(candidate, ""))).map(([, total]) => total)
+            Array.from(totals).filter(([key]) =>
+              key.startsWith(keyOf(candidate, ""))
+            ).map(([, total]) => total)
           ))),
         changes: Stream.fromPubSub(published)
       })

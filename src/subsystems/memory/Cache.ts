@@ -95,7 +95,7 @@ interface Entry extends Guarded.Envelope, Omit<CachedText, "value"> {}
 
 const make = Effect.gen(function*() {
   const connector = yield* CacheConnector
-  const { check, locate } = yield* Guarded.make("Cache")
+  const { check, guard, locate } = yield* Guarded.make("Cache")
 
   const find = Effect.fnUntraced(function*(operation: string, key: string, level: Acl.Level) {
     const place = yield* locate(operation, key)
@@ -162,8 +162,8 @@ const make = Effect.gen(function*() {
     },
     set,
     setJson: (key, schema, value, options) =>
-      ParseResult.encode(Schema.parseJson(schema))(value).pipe(
-        Effect.mapError(ParseResult.parseError),
+      guard.candidate("setJson").pipe(
+        Effect.zipRight(Effect.mapError(ParseResult.encode(Schema.parseJson(schema))(value), ParseResult.parseError)),
         Effect.flatMap((text) => set(key, text, options))
       ),
     exists: (key) => Effect.map(read("exists", "read", () => true)(key), Option.isSome),

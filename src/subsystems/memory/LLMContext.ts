@@ -5,9 +5,10 @@
 import { Context, Effect, Layer, Option, ParseResult, Schema } from "effect"
 import { ConnectorError } from "../../kernel/ConnectorError.ts"
 import { traced } from "../../kernel/Trace.ts"
+import * as Access from "../../security/Access.ts"
 import * as Address from "../../security/Address.ts"
-import { Message } from "../llm/Prompt.ts"
 import { Storage, type StorageError } from "../io/Storage.ts"
+import { Message } from "../llm/Prompt.ts"
 
 /** More than one conversation may hold: nothing of the append was stored. */
 export class ConversationFull extends Schema.TaggedError<ConversationFull>()("ConversationFull", {
@@ -53,13 +54,20 @@ export const maxBytes = 16 * 1024 * 1024
 
 const make = Effect.gen(function*() {
   const storage = yield* Storage
+  const guard = yield* Access.guard("LLMContext")
 
   return LLMContext.of({
-    load: Effect.fnUntraced(function*(conversation) {
-      const stored = yield* storage.read(yield* keyOf(conversation))
-      return yield* parse(conversation, stored)
-    }, Effect.catchTag("ObjectNotFound", () => Effect.succeed<ReadonlyArray<Message>>([])), traced("LLMContext.load")),
+    load: Effect.fnUntraced(
+      function*(conversation) {
+        yield* guard.candidate("load")
+        const stored = yield* storage.read(yield* keyOf(conversation))
+        return yield* parse(conversation, stored)
+      },
+      Effect.catchTag("ObjectNotFound", () => Effect.succeed<ReadonlyArray<Message>>([])),
+      traced("LLMContext.load")
+    ),
     append: Effect.fnUntraced(function*(conversation, messages) {
+      yield* guard.candidate("append")
       const key = yield* keyOf(conversation)
       if (messages.length === 0) return
       const added = Buffer.from(yield* print(messages))
@@ -71,6 +79,7 @@ const make = Effect.gen(function*() {
       })
     }, traced("LLMContext.append")),
     clear: Effect.fnUntraced(function*(conversation) {
+      yield* guard.candidate("clear")
       yield* storage.remove(yield* keyOf(conversation))
     }, traced("LLMContext.clear"))
   })
@@ -194,7 +203,8 @@ export const tokensOf = (message: Message, count: (text: string) => number = est
         case "tool-call":
           return sum + count(part.name) + count(JSON.stringify(part.params))
         case "tool-result":
-          return sum + count(part.name) + count(typeof part.result === "string" ? part.result : JSON.stringify(part.result) ?? "")
+          return sum + count(part.name) +
+            count(typeof part.result === "string" ? part.result : JSON.stringify(part.result) ?? "")
       }
     }, 0))
 

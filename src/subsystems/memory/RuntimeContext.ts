@@ -44,7 +44,7 @@ const make = Effect.gen(function*() {
         Effect.flatMap((encoded) => writeEnvelope({ version, state: encoded })),
         Effect.mapError(invalid(runId))
       )
-      yield* cache.set(keyOf(runId), text, timeToLive)
+      yield* cache.set(keyOf(runId), text, { timeToLive })
     }, traced("RuntimeContext.save")),
     load: Effect.fnUntraced(function*({ schema, version }, runId) {
       const text = yield* cache.get(keyOf(runId))

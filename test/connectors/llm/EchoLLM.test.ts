@@ -11,7 +11,12 @@ describe("Echo", () => {
   it.effect("says the last user message again, word by word, and counts nothing", () =>
     Effect.gen(function*() {
       const llm = yield* LLM
-      const messages = [Prompt.system("Be loud."), Prompt.user("first"), Prompt.assistant("first"), Prompt.user("and  now this")]
+      const messages = [
+        Prompt.system("Be loud."),
+        Prompt.user("first"),
+        Prompt.assistant("first"),
+        Prompt.user("and  now this")
+      ]
       const events = yield* as(Stream.runCollect(llm.stream({ model: "Echo", messages })))
       assert.deepStrictEqual(Chunk.toReadonlyArray(events), [
         ...["and ", " ", "now ", "this"].map((delta) => ({ type: "text" as const, delta })),
@@ -23,7 +28,9 @@ describe("Echo", () => {
     Effect.gen(function*() {
       const llm = yield* LLM
       const tools = [{ name: "f", description: "", parameters: { type: "object" } }]
-      const answer = yield* as(llm.generate({ model: "Echo", messages: [Prompt.user("hi")], tools, toolChoice: "required" }))
+      const answer = yield* as(
+        llm.generate({ model: "Echo", messages: [Prompt.user("hi")], tools, toolChoice: "required" })
+      )
       assert.deepInclude(answer, { text: "hi", toolCalls: [], reason: "stop" })
       assert.deepInclude(yield* as(llm.generate({ model: "Echo", messages: [] })), { text: "", reason: "stop" })
     }).pipe(Effect.provide(EchoLLMLive)))

@@ -128,7 +128,10 @@ describe("the request", () => {
         { role: "tool", tool_call_id: "c2", content: "three" }
       ])
       assert.deepStrictEqual(body["tools"], [
-        { type: "function", function: { name: "add", description: "Adds.", parameters: { type: "object", properties: {} } } }
+        {
+          type: "function",
+          function: { name: "add", description: "Adds.", parameters: { type: "object", properties: {} } }
+        }
       ])
       assert.deepStrictEqual(body["tool_choice"], { type: "function", function: { name: "add" } })
     }))
@@ -177,10 +180,15 @@ describe("the request", () => {
   it.scopedLive("goes to the model's own address rather than to that of the settings", () =>
     Effect.gen(function*() {
       const other = yield* OpenAIServer.make("from the other")
-      const { answer, requests } = yield* exchange({ baseURL: other.baseURL })
+      const { answer, requests } = yield* exchange({ baseURL: other.baseURL }, "ok", OpenAILLM, {
+        organization: "org-1"
+      })
       assert.strictEqual(Either.getOrThrow(answer).text, "from the other")
+      assert.notProperty(other.requests[0]?.headers, "openai-organization")
       assert.lengthOf(requests, 0)
-      const usual = yield* exchange({ baseURL: "https://api.openai.com/v1" }, "from the gateway")
+      const address = { baseURL: "https://api.openai.com/v1" }
+      const usual = yield* exchange(address, "from the gateway", OpenAILLM, { organization: "org-1" })
+      assert.strictEqual(usual.headers["openai-organization"], "org-1")
       assert.strictEqual(Either.getOrThrow(usual.answer).text, "from the gateway")
     }))
 
@@ -254,7 +262,10 @@ describe("the answer", () => {
           packets: [OpenAIServer.delta({ tool_calls: [call("a"), call("b")] }), OpenAIServer.delta({}, "stop")]
         })
         const { reason, toolCalls } = Either.getOrThrow(answer)
-        assert.deepStrictEqual(toolCalls.map((one) => [one.id, one.arguments]), [["a", `{"id":"a"}`], ["b", `{"id":"b"}`]])
+        assert.deepStrictEqual(toolCalls.map((one) => [one.id, one.arguments]), [["a", `{"id":"a"}`], [
+          "b",
+          `{"id":"b"}`
+        ]])
         assert.strictEqual(reason, "tool-calls")
       }
     }))

@@ -120,7 +120,10 @@ describe("who may ask", () => {
 describe("the key", () => {
   it.scoped("is the asker's own from the vault", () =>
     Effect.gen(function*() {
-      const { asked, llm } = yield* setup([events(finish)], { secrets: { "team:t1/openai": "sk-t1", "user:u2/openai": "sk-u2" }, teams: () => Effect.succeed(["t1"]) })
+      const { asked, llm } = yield* setup([events(finish)], {
+        secrets: { "team:t1/openai": "sk-t1", "user:u2/openai": "sk-u2" },
+        teams: () => Effect.succeed(["t1"])
+      })
       yield* Candidate.as(llm.generate(hello), u1)
       yield* Candidate.as(llm.generate(hello), Candidate.user("u2"))
       assert.deepStrictEqual(asked.map(keyOf), ["sk-t1", "sk-u2"])
@@ -155,14 +158,37 @@ describe("the key", () => {
         yield* llm.generate({ ...hello, model: "mine" })
         yield* llm.generate({ ...hello, model: "gpt-4-turbo" })
         yield* llm.generate({ ...hello, model: { provider: "OpenAI", modelId: "gpt-4-turbo", baseURL: theirs } })
-        assert.strictEqual((yield* Effect.flip(llm.generate({ ...hello, model: "renamed" })))._tag, "MissingCredentials")
         assert.strictEqual(
-          (yield* Effect.flip(llm.generate({ ...hello, model: { provider: "OpenAI", modelId: "gpt-4o-custom" } })))._tag,
+          (yield* Effect.flip(llm.generate({ ...hello, model: "renamed" })))._tag,
+          "MissingCredentials"
+        )
+        assert.strictEqual(
+          (yield* Effect.flip(llm.generate({ ...hello, model: { provider: "OpenAI", modelId: "gpt-4o-custom" } })))
+            ._tag,
           "MissingCredentials"
         )
       }).pipe(Candidate.as(u1))
       assert.deepStrictEqual(asked.map(({ baseURL }) => baseURL), [theirs, theirs, theirs])
       assert.deepStrictEqual(asked.map(keyOf), [undefined, undefined, undefined])
+    }))
+
+  it.scoped("written into the operator's registry does not leave its address either", () =>
+    Effect.gen(function*() {
+      const theirs = "https://elsewhere.example/v1"
+      const { asked, llm, models } = yield* setup([events(finish)], {
+        secrets: {},
+        models: { house: { provider: "OpenAI", credentials: { apiKey: "sk-house" } } }
+      })
+      yield* Effect.gen(function*() {
+        yield* models.add("mine", { alias: "house", baseURL: theirs })
+        yield* llm.generate({ ...hello, model: "mine" })
+        yield* models.add("house", { alias: "house", baseURL: theirs })
+        yield* llm.generate({ ...hello, model: "house" })
+      }).pipe(Candidate.as(u1))
+      const u2 = Candidate.as(Candidate.user("u2"))
+      yield* u2(llm.generate({ ...hello, model: { provider: "OpenAI", modelId: "house", baseURL: theirs } }))
+      yield* u2(llm.generate({ ...hello, model: "house" }))
+      assert.deepStrictEqual(asked.map(keyOf), [undefined, undefined, undefined, "sk-house"])
     }))
 
   it.scoped("given with the model is the one", () =>
@@ -175,7 +201,9 @@ describe("the key", () => {
 
   it.scopedLive("of two teams never mixes, over a hundred calls at once", () =>
     Effect.gen(function*() {
-      const server = yield* OpenAIServer.make(({ body, headers }) => `${headers.authorization} ${body.length > 0 ? "" : "?"}`)
+      const server = yield* OpenAIServer.make(({ body, headers }) =>
+        `${headers.authorization} ${body.length > 0 ? "" : "?"}`
+      )
       const connector = OpenAILLM.contract({ baseURL: server.baseURL })
       const secrets: Record<string, string> = { "team:t1": "sk-t1", "team:t2": "sk-t2" }
       const context = yield* Layer.build(Layer.provide(LLM.layer, [
@@ -185,17 +213,22 @@ describe("the key", () => {
           Vault.layer,
           Layer.succeed(Vault.VaultConnector, {
             shared: Option.none(),
-            get: (owner) => Effect.delay(Effect.succeed(Option.map(Option.fromNullable(secrets[owner]), Redacted.make)), "2 millis"),
+            get: (owner) =>
+              Effect.delay(Effect.succeed(Option.map(Option.fromNullable(secrets[owner]), Redacted.make)), "2 millis"),
             names: () => Effect.succeed([]),
             set: () => Effect.void,
             remove: () => Effect.void
           })
         )
-      ])).pipe(Effect.provideService(Access.Teams, ({ id }) => Effect.succeed([Number(id.slice(1)) % 2 === 0 ? "t2" : "t1"])))
+      ])).pipe(
+        Effect.provideService(Access.Teams, ({ id }) => Effect.succeed([Number(id.slice(1)) % 2 === 0 ? "t2" : "t1"]))
+      )
       const llm = Context.get(context, LLM.LLM)
       const answers = yield* Effect.forEach(Array.from({ length: 100 }, (_, n) => n), (n) =>
         Candidate.as(llm.generate(hello), Candidate.user(`u${n}`)), { concurrency: "unbounded" })
-      answers.forEach(({ text }, n) => assert.strictEqual(text, `Bearer sk-${n % 2 === 0 ? "t2" : "t1"} `))
+      answers.forEach(({ text }, n) =>
+        assert.strictEqual(text, `Bearer sk-${n % 2 === 0 ? "t2" : "t1"} `)
+      )
     }))
 })
 
@@ -256,7 +289,9 @@ describe("the answer", () => {
       const { asked, llm, records } = yield* setup(tries)
       const seen = yield* Ref.make<ReadonlyArray<Prompt.LLMEvent>>([])
       const fiber = yield* Effect.fork(Candidate.as(
-        Effect.either(Stream.runForEach(llm.stream(hello), (event) => Ref.update(seen, (before) => [...before, event]))),
+        Effect.either(
+          Stream.runForEach(llm.stream(hello), (event) => Ref.update(seen, (before) => [...before, event]))
+        ),
         u1
       ))
       yield* TestClock.adjust("5 minutes")

@@ -15,7 +15,8 @@ const withBuiltIn = Effect.provide(JSONModels.layer({}))
 
 describe("the built-in models", () => {
   it("are all there, each with a provider", () => {
-    const count = (provider: string) => Array.from(builtInModels.values()).filter((one) => one.provider === provider).length
+    const count = (provider: string) =>
+      Array.from(builtInModels.values()).filter((one) => one.provider === provider).length
     assert.deepStrictEqual(
       [builtInModels.size, count("OpenAI"), count("TogetherAI"), count("Runware"), count("Echo")],
       [163, 33, 43, 19, 1]
@@ -34,7 +35,10 @@ describe("the built-in models", () => {
         credentials: ["vault"],
         isCustom: false
       })
-      assert.deepInclude(yield* get("deepseek-v2.5"), { modelId: "deepseek-chat", baseURL: "https://api.deepseek.com/beta" })
+      assert.deepInclude(yield* get("deepseek-v2.5"), {
+        modelId: "deepseek-chat",
+        baseURL: "https://api.deepseek.com/beta"
+      })
       assert.deepInclude(yield* get("gemini-1.5-pro-stable"), { modelId: "gemini-1.5-pro-001" })
       assert.deepStrictEqual((yield* get("gpt-4-turbo")).credentials, ["internal"])
     }).pipe(withBuiltIn))
@@ -52,8 +56,13 @@ describe("a name", () => {
   it.effect("asked for by nobody is refused, on every method", () =>
     Effect.gen(function*() {
       const models = yield* Models
-      for (const method of [models.get("gpt-4o"), models.list, models.add("x", { provider: "Echo" }), models.remove("x")]) {
-        assert.strictEqual((yield* Effect.flip(Effect.asVoid<unknown, { readonly _tag: string }, never>(method)))._tag, "NoCandidate")
+      for (
+        const method of [models.get("gpt-4o"), models.list, models.add("x", { provider: "Echo" }), models.remove("x")]
+      ) {
+        assert.strictEqual(
+          (yield* Effect.flip(Effect.asVoid<unknown, { readonly _tag: string }, never>(method)))._tag,
+          "NoCandidate"
+        )
       }
     }).pipe(withBuiltIn))
 })
@@ -63,7 +72,12 @@ describe("a custom model", () => {
     Effect.gen(function*() {
       yield* add("mine", { provider: "OpenAI", modelId: "ft:gpt", baseURL: "https://mine.example/v1", tokens: 10 })
       yield* add("gpt-4o", { provider: "OpenAI", modelId: "theirs", baseURL: "https://evil.example/v1" })
-      assert.deepInclude(yield* get("mine"), { modelId: "ft:gpt", contextTokens: 10, isCustom: true, credentials: ["vault"] })
+      assert.deepInclude(yield* get("mine"), {
+        modelId: "ft:gpt",
+        contextTokens: 10,
+        isCustom: true,
+        credentials: ["vault"]
+      })
       assert.deepInclude(yield* get("gpt-4o"), { modelId: "theirs" })
       assert.strictEqual((yield* Effect.flip(get("mine", u2)))._tag, "ModelNotFound")
       assert.notInclude((yield* Effect.flip(get("min", u2))).message, "mine")
@@ -91,12 +105,15 @@ describe("a custom model", () => {
         outputTokens: 4096,
         credentials: ["internal"]
       })
-      assert.deepInclude(yield* get("moved"), { baseURL: "https://evil.example/v1", credentials: [] })
+      assert.deepInclude(yield* get("moved"), { baseURL: "https://evil.example/v1", credentials: ["vault"] })
     }).pipe(withBuiltIn))
 
   it.effect("whose alias leads nowhere, or round in a circle, cannot be added", () =>
     Effect.gen(function*() {
-      assert.deepInclude({ ...yield* Effect.flip(add("a", { alias: "nowhere" })) }, { _tag: "ModelNotFound", model: "nowhere" })
+      assert.deepInclude({ ...yield* Effect.flip(add("a", { alias: "nowhere" })) }, {
+        _tag: "ModelNotFound",
+        model: "nowhere"
+      })
       yield* add("b", { provider: "Echo" })
       yield* add("c", { alias: "b" })
       assert.strictEqual((yield* Effect.flip(add("b", { alias: "c" })))._tag, "ModelNotFound")
@@ -105,7 +122,9 @@ describe("a custom model", () => {
   it.effect("is not the public's to add, and not one of too many", () =>
     Effect.gen(function*() {
       assert.strictEqual((yield* Effect.flip(add("x", { provider: "Echo" }, Candidate.anyone)))._tag, "AccessDenied")
-      yield* Effect.forEach(Array.from({ length: 1000 }, (_, n) => n), (n) => add(`m${n}`, { provider: "Echo" }), { discard: true })
+      yield* Effect.forEach(Array.from({ length: 1000 }, (_, n) => n), (n) => add(`m${n}`, { provider: "Echo" }), {
+        discard: true
+      })
       assert.deepInclude({ ...yield* Effect.flip(add("one more", { provider: "Echo" })) }, { reason: "Full" })
       yield* add("m0", { provider: "OpenAI" })
     }).pipe(withBuiltIn))

@@ -16,7 +16,10 @@ it.effect("totals are by model, and each sees its own", () =>
   Effect.gen(function*() {
     const record_ = yield* Usage.UsageSink
     const { totals } = yield* Usage.Usage
-    yield* Effect.forEach([record("u1", "a", 1), record("u1", "b", 10), record("u1", "a", 2), record("u11", "a", 100)], record_)
+    yield* Effect.forEach(
+      [record("u1", "a", 1), record("u1", "b", 10), record("u1", "a", 2), record("u11", "a", 100)],
+      record_
+    )
     const of = (id: string) => Candidate.as(totals, Candidate.user(id))
     assert.sameDeepMembers([...yield* of("u1")], [
       { model: "a", provider: "OpenAI", calls: 2, usage: tokens(3) },
@@ -37,9 +40,10 @@ it.effect("totals are bounded: those unused for longest go", () =>
 it.effect("everything that happens is told to who listens", () =>
   Effect.gen(function*() {
     const { record: add, usage } = yield* Usage.make()
-    const fiber = yield* Effect.fork(Stream.runCollect(Stream.take(usage.changes, 2)))
-    yield* Effect.yieldNow()
-    yield* add(record("u1", "a", 1))
-    yield* add(record("u2", "b", 2))
-    assert.deepStrictEqual(Chunk.toReadonlyArray(yield* Fiber.join(fiber)).map(({ model }) => model), ["a", "b"])
+    const listening = yield* Effect.fork(Stream.runCollect(Stream.take(usage.changes, 3)))
+    // Until somebody listens, nobody is told.
+    const using = yield* Effect.fork(Effect.forever(Effect.zipRight(add(record("u1", "a", 1)), Effect.yieldNow())))
+    const heard = Chunk.toReadonlyArray(yield* Fiber.join(listening))
+    yield* Fiber.interrupt(using)
+    assert.deepStrictEqual(heard.map(({ model }) => model), ["a", "a", "a"])
   }))

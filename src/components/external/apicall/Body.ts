@@ -2,6 +2,7 @@
 import { Effect } from "effect"
 import * as Json from "../../../kernel/Json.ts"
 import type { Template } from "../../../kernel/TemplateString.ts"
+import type { Vault, VaultError } from "../../../security/Vault.ts"
 import * as Files from "../../../subsystems/io/Files.ts"
 import { ComponentFailed, type Step } from "../../Component.ts"
 import * as Templated from "./Templated.ts"
@@ -25,15 +26,28 @@ export interface Body {
   readonly fixed?: boolean
 }
 
+type Loading = ReturnType<typeof Files.load>
+type Rendering = Effect.Effect<
+  Body | undefined,
+  ComponentFailed | VaultError | Effect.Effect.Error<Loading>,
+  Vault | Effect.Effect.Context<Loading>
+>
+type Renderer = (body: Templated.Templated, filler: Templated.Filler, step: Step) => Rendering
+
 /** Nothing to send is `undefined`. */
-export const render = (body: Templated.Templated, contentType: ContentType, filler: Templated.Filler, step: Step) =>
+export const render = (
+  body: Templated.Templated,
+  contentType: ContentType,
+  filler: Templated.Filler,
+  step: Step
+): Rendering =>
   Effect.map(
-    Effect.suspend(() => renderers[contentType](body, filler, step)),
-    (made: Body | undefined) => made === undefined || made.content.length === 0 ? undefined : made
+    renderers[contentType](body, filler, step),
+    (made) => made === undefined || made.content.length === 0 ? undefined : made
   )
 
 /** Text is sent as JSON if it can be read as such (repaired where needed), and as it is if not. */
-const json = (body: Templated.Templated, filler: Templated.Filler) =>
+const json: Renderer = (body, filler) =>
   Effect.map(
     body._tag === "Text"
       ? jsonText(body.template, filler)
@@ -41,7 +55,7 @@ const json = (body: Templated.Templated, filler: Templated.Filler) =>
     (content) => ({ content, mediaType: "application/json" })
   )
 
-const form = (body: Templated.Templated, filler: Templated.Filler) =>
+const form: Renderer = (body, filler) =>
   Effect.map(
     body._tag !== "Text"
       ? filler.whole(body)
@@ -54,13 +68,13 @@ const form = (body: Templated.Templated, filler: Templated.Filler) =>
     })
   )
 
-const text = (body: Templated.Templated, filler: Templated.Filler) =>
+const text: Renderer = (body, filler) =>
   Effect.map(
     body._tag === "Text" ? filler.text(body.template) : Effect.map(filler.whole(body), Json.toText),
     (content) => ({ content, mediaType: "text/plain" })
   )
 
-const xml = (body: Templated.Templated, filler: Templated.Filler) =>
+const xml: Renderer = (body, filler) =>
   Effect.map(
     body._tag !== "Text" ? Effect.map(filler.whole(body), Json.toText) : Effect.map(
       Effect.forEach(body.template.parts, (part) =>
@@ -73,18 +87,18 @@ const xml = (body: Templated.Templated, filler: Templated.Filler) =>
   )
 
 /** Nobody said what it is: a form as far as it is text, as it has always been sent, and JSON if it is an object. */
-const none = (body: Templated.Templated, filler: Templated.Filler) =>
+const none: Renderer = (body, filler, step) =>
   body._tag === "Text"
     ? Effect.map(filler.text(body.template), (content) => ({ content, mediaType: "application/x-www-form-urlencoded" }))
-    : json(body, filler)
+    : json(body, filler, step)
 
-const binary = (body: Templated.Templated, filler: Templated.Filler) =>
+const binary: Renderer = (body, filler) =>
   Effect.flatMap(filler.whole(body), (value) =>
     isNothing(value)
-      ? Effect.void
+      ? nothing
       : Effect.map(Files.load(value), ({ bytes, mediaType }) => ({ content: bytes, mediaType })))
 
-const multipart = (body: Templated.Templated, filler: Templated.Filler, step: Step) =>
+const multipart: Renderer = (body, filler, step) =>
   Effect.gen(function*() {
     const fields = yield* formFields(body, filler)
     const data = new FormData()
@@ -111,9 +125,9 @@ const multipart = (body: Templated.Templated, filler: Templated.Filler, step: St
     }
   })
 
-/** The fields as the document writes them; text that is no JSON before its tokens are filled in is read after. */
+/** The fields as the document writes them, so that a token can be a file; what is no object then is read when filled in. */
 const formFields = (body: Templated.Templated, filler: Templated.Filler) => {
-  const written = body._tag === "Text" ? Templated.parse(Json.extract(body.template.source)) : body
+  const written = body._tag === "Text" ? Templated.parse(Json.extract(quoted(body.template))) : body
   if (written._tag === "Object") return Effect.succeed(written.fields)
   return Effect.flatMap(
     body._tag === "Text" ? Effect.map(jsonText(body.template, filler), Json.extract) : filler.whole(body),
@@ -128,7 +142,11 @@ const formFields = (body: Templated.Templated, filler: Templated.Filler) => {
   )
 }
 
-const renderers = {
+/** `{"n": {{n}}}` with its tokens in quotes, which makes JSON of it. */
+const quoted = ({ parts }: Template) =>
+  parts.map((part) => part._tag === "Text" ? part.text : part.quoted ? part.source : `"${part.source}"`).join("")
+
+const renderers: Readonly<Record<ContentType, Renderer>> = {
   none,
   "application/json": json,
   "multipart/form-data": multipart,
@@ -136,7 +154,9 @@ const renderers = {
   "application/x-www-form-urlencoded": form,
   "text/plain": text,
   "application/xml": xml
-} as const
+}
+
+const nothing: Rendering = Effect.sync(() => undefined)
 
 const jsonText = (template: Template, filler: Templated.Filler) => {
   const token = filler.token(template)

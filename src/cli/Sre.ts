@@ -1,0 +1,175 @@
+/** The command tree. Each command's code is loaded when it is asked for: this file and what it imports is what `sre` costs. */
+import * as Args from "@effect/cli/Args"
+import * as Command from "@effect/cli/Command"
+import * as Span from "@effect/cli/HelpDoc/Span"
+import * as Options from "@effect/cli/Options"
+import * as NodeFileSystem from "@effect/platform-node-shared/NodeFileSystem"
+import * as NodePath from "@effect/platform-node-shared/NodePath"
+import * as NodeTerminal from "@effect/platform-node-shared/NodeTerminal"
+import { Console, Effect, Layer, Logger, LogLevel } from "effect"
+import { stripVTControlCharacters } from "node:util"
+import * as Candidate from "../security/Candidate.ts"
+import { codeOfCause, type Failure, told, untilStopped } from "./Ending.ts"
+import { version } from "./Version.ts"
+
+/** A command: where its code is, and whether it answers for programs. */
+const command = <C extends { readonly json: boolean }, E extends Failure, R>(
+  load: () => Promise<(options: C) => Effect.Effect<void, E, R>>
+) =>
+(options: C) => told(options.json)(Effect.flatMap(Effect.promise(load), (run) => run(options)))
+
+const stoppable = <C extends { readonly json: boolean }, E extends Failure, R>(
+  load: () => Promise<(options: C) => Effect.Effect<void, E, R>>
+) => command(async () => {
+  const run = await load()
+  return (options: C) => untilStopped(run(options))
+})
+
+const json = Options.boolean("json").pipe(Options.withDescription("Answer with JSON on standard output, errors too."))
+const config = Options.text("config").pipe(
+  Options.withDescription("The configuration of the system. Default: SRE_CONFIG, else sre.config.json or .yaml here."),
+  Options.optional
+)
+const as = Options.text("as").pipe(
+  Options.withDescription("Who is asking: user:ID, agent:ID or team:ID. Default: user:local."),
+  Options.withSchema(Candidate.FromString),
+  Options.withDefault(Candidate.user("local"))
+)
+const file = Args.text({ name: "FILE" }).pipe(Args.withDescription("An agent: a .smyth file."))
+const paths = Args.text({ name: "FILE" }).pipe(
+  Args.withDescription("Agents: .smyth files, or folders that hold some."),
+  Args.atLeast(1)
+)
+
+const check = Command.make(
+  "check",
+  { paths, json },
+  stoppable(async () => (await import("./commands/check.ts")).run)
+).pipe(Command.withDescription("Reports everything that is wrong with agents, without running them."))
+
+const run = Command.make("run", {
+  file,
+  endpoint: Args.text({ name: "ENDPOINT" }).pipe(Args.withDescription("Name of one of the agent's endpoints.")),
+  input: Options.text("input").pipe(
+    Options.withDescription("The inputs by name: JSON, @file, or - for standard input."),
+    Options.optional
+  ),
+  method: Options.choice("method", ["GET", "POST"]).pipe(
+    Options.withDescription("For endpoints of one name. Default: POST where there is one."),
+    Options.optional
+  ),
+  events: Options.boolean("events").pipe(Options.withDescription("Print what happens meanwhile on standard error.")),
+  as,
+  config,
+  json
+}, stoppable(async () => (await import("./commands/run.ts")).run)).pipe(
+  Command.withDescription("Calls an endpoint of an agent and prints the answer.")
+)
+
+const prompt = Command.make("prompt", {
+  file,
+  text: Args.text({ name: "TEXT" }).pipe(Args.withDescription("What to say to the agent.")),
+  model: Options.text("model").pipe(Options.withDescription("In place of the agent's own model."), Options.optional),
+  conversation: Options.text("conversation").pipe(
+    Options.withDescription("Go on with the conversation of this id, and keep it."),
+    Options.optional
+  ),
+  as,
+  config,
+  json
+}, stoppable(async () => (await import("./commands/prompt.ts")).run)).pipe(
+  Command.withDescription("Says something to an agent and streams what it answers.")
+)
+
+const serve = Command.make("serve", {
+  paths,
+  port: Options.integer("port").pipe(Options.withDescription("Default: 4111. 0 takes any free one."), Options.optional),
+  host: Options.text("host").pipe(Options.withDescription("Address to listen on. Default: 127.0.0.1."), Options.optional),
+  auth: Options.choice("auth", ["local", "account"]).pipe(
+    Options.withDescription("local: this machine only, everybody is user:local. account: API keys and tokens."),
+    Options.withDefault("local" as const)
+  ),
+  cors: Options.text("cors").pipe(
+    Options.withDescription("Origin whose pages may use the server, like https://example.com."),
+    Options.repeated
+  ),
+  config,
+  json
+}, command(async () => (await import("./commands/serve.ts")).run)).pipe(
+  Command.withDescription("Serves agents over HTTP until Ctrl-C.")
+)
+
+const secrets = {
+  as,
+  team: Options.text("team").pipe(Options.withDescription("The secrets of this team."), Options.optional),
+  config,
+  json
+}
+
+const vault = Command.make("vault").pipe(
+  Command.withDescription("Secrets of users, teams and agents."),
+  Command.withSubcommands([
+    Command.make(
+      "set",
+      { name: Args.text({ name: "NAME" }), ...secrets },
+      stoppable(async () => (await import("./commands/vault.ts")).set)
+    ).pipe(Command.withDescription("Keeps a secret, read from standard input or typed unseen.")),
+    Command.make("list", secrets, stoppable(async () => (await import("./commands/vault.ts")).list)).pipe(
+      Command.withDescription("Names of the secrets one may use; never their values.")
+    ),
+    Command.make(
+      "convert",
+      {
+        file: Args.text({ name: "FILE" }).pipe(
+          Args.withDescription("Default: vault.json in the data folder."),
+          Args.optional
+        ),
+        json
+      },
+      stoppable(async () => (await import("./commands/vault.ts")).convert)
+    ).pipe(Command.withDescription("Encrypts a vault file in plain text, in place."))
+  ])
+)
+
+const components = Command.make(
+  "components",
+  {
+    names: Args.text({ name: "NAME" }).pipe(Args.withDescription("Shows all about these."), Args.repeated),
+    json
+  },
+  stoppable(async () => (await import("./commands/components.ts")).run)
+).pipe(Command.withDescription("Lists what agents can be made of, with settings and ports."))
+
+const program = Command.make("sre").pipe(
+  Command.withDescription("Runs AI agents written as .smyth documents."),
+  Command.withSubcommands([check, run, prompt, serve, vault, components]),
+  Command.run({ name: "sre", version, executable: "sre", summary: Span.text("an operating system for AI agents") })
+)
+
+/** Logs go to standard error, where `--log-level` lets them. */
+const surroundings = Layer.mergeAll(
+  NodePath.layer,
+  NodeFileSystem.layer,
+  NodeTerminal.layer,
+  Logger.replace(Logger.defaultLogger, Logger.withConsoleError(Logger.logfmtLogger))
+)
+
+/** Runs `node sre …arguments` and gives the exit code. */
+export const sre = (argv: ReadonlyArray<string>): Effect.Effect<number> =>
+  Effect.as(program(argv), 0).pipe(
+    Effect.catchAllCause((cause) => codeOfCause(cause, argv.includes("--json"))),
+    uncoloured,
+    Effect.provide(surroundings),
+    Logger.withMinimumLogLevel(LogLevel.Warning)
+  )
+
+/** Help is written with colours; they are for terminals. */
+const uncoloured = <A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+  Console.consoleWith((usual) => {
+    const { error, log } = usual
+    return Console.withConsole(self, {
+      ...usual,
+      log: process.stdout.isTTY ? log : (text: string) => log(stripVTControlCharacters(text)),
+      error: process.stderr.isTTY ? error : (text: string) => error(stripVTControlCharacters(text))
+    })
+  })

@@ -1,0 +1,24 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Stream } from "effect"
+import { MemoryStorage } from "../../../src/connectors/storage/MemoryStorage.ts"
+import * as Candidate from "../../../src/security/Candidate.ts"
+import { Storage } from "../../../src/subsystems/io/Storage.ts"
+import { suite } from "../../conformance/storage.ts"
+
+suite("Memory", MemoryStorage.contract({}))
+
+describe("MemoryStorage", () => {
+  it.effect("holds no more than its bound, also of a stream, and has room again after a removal", () =>
+    Effect.gen(function*() {
+      const storage = yield* Storage
+      yield* storage.write("a", new Uint8Array(6000))
+      const full = yield* Effect.flip(storage.write("b", new Uint8Array(6000)))
+      assert.include(full.message, "Full")
+      assert.include(full.message, "maxBytes")
+      const endless = Stream.repeatEffect(Effect.succeed(new Uint8Array(1000)))
+      assert.include((yield* Effect.flip(storage.writeStream("c", endless))).message, "Full")
+      yield* storage.remove("a")
+      yield* storage.write("b", new Uint8Array(6000))
+      assert.isFalse(yield* storage.exists("c"))
+    }).pipe(Candidate.as(Candidate.user("ann")), Effect.provide(MemoryStorage.layer({ maxBytes: "10kb" }))))
+})

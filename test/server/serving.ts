@@ -1,0 +1,204 @@
+/** A real server on a free port, with a system behind it, for the time of a scope. */
+import { Context, Deferred, Effect, Layer, Redacted, type Scope } from "effect"
+import { writeFile } from "node:fs/promises"
+import { join } from "node:path"
+import * as AgentDefinition from "../../src/agents/AgentDefinition.ts"
+import { Agents, type AgentsOptions } from "../../src/agents/Agents.ts"
+import * as Sre from "../../src/boot/Sre.ts"
+import * as Component from "../../src/components/Component.ts"
+import { DummyAccount } from "../../src/connectors/account/DummyAccount.ts"
+import { JSONFileAccount } from "../../src/connectors/account/JSONFileAccount.ts"
+import { RAMCache } from "../../src/connectors/cache/RAMCache.ts"
+import { ConsoleLog } from "../../src/connectors/log/ConsoleLog.ts"
+import { RAMNKV } from "../../src/connectors/nkv/RAMNKV.ts"
+import { NodeRouter } from "../../src/connectors/router/NodeRouter.ts"
+import { MemoryStorage } from "../../src/connectors/storage/MemoryStorage.ts"
+import { NullVault } from "../../src/connectors/vault/NullVault.ts"
+import * as ApiKey from "../../src/security/ApiKey.ts"
+import * as Candidate from "../../src/security/Candidate.ts"
+import { Router } from "../../src/subsystems/io/Router.ts"
+import * as Server from "../../src/server/Server.ts"
+import * as TestLLM from "../../src/testing/TestLLM.ts"
+import { agentDocument } from "../agents/documents.ts"
+import { tempFolder } from "../fixtures/TempFolder.ts"
+
+const open = { openInputs: true, openOutputs: true, category: "data" } as const
+
+/** Gives its inputs as outputs. */
+const Pass = Component.make("Pass", { ...open, description: "Passes on.", run: ({ inputs }) => ({ ...inputs }) })
+
+/** Who called the agent, as far as an agent may know: the session is the caller's own. */
+const Session = Component.make("Session", {
+  ...open,
+  description: "Tells the session.",
+  run: ({ step }) => {
+    step.emit("content", `line one\nof ${step.run.sessionId}\r\n\ndata: not a frame`)
+    return Effect.as(Effect.yieldNow(), { session: step.run.sessionId })
+  }
+})
+
+const Request = Component.make("Request", {
+  ...open,
+  description: "Gives the request back.",
+  run: ({ step }) => ({ request: step.run.request })
+})
+
+const Fail = Component.make("Fail", {
+  ...open,
+  description: "Fails.",
+  run: () => new Component.ComponentFailed({ message: "no luck" })
+})
+
+export interface Slow {
+  /** Done when a slow component has begun. */
+  readonly begun: Deferred.Deferred<void>
+  /** Lets slow components finish. */
+  readonly release: Deferred.Deferred<void>
+  /** Done when a slow component was interrupted. */
+  readonly stopped: Deferred.Deferred<void>
+}
+
+const slow = ({ begun, release, stopped }: Slow) =>
+  Component.make("Slow", {
+    ...open,
+    description: "Waits until it may go on.",
+    run: ({ inputs }) =>
+      Deferred.succeed(begun, undefined).pipe(
+        Effect.zipRight(Deferred.await(release)),
+        Effect.as({ ...inputs }),
+        Effect.onInterrupt(() => Deferred.succeed(stopped, undefined))
+      )
+  })
+
+/** An agent `a1` with an endpoint for everything there is to see. */
+const agent = (id: string) => {
+  const parts = {
+    echo: { method: "POST", inputs: ["text", { name: "count", type: "Integer", optional: true }], by: "Pass" },
+    look: { method: "GET", inputs: ["q?"], by: "Request" },
+    both: { method: "POST", inputs: ["text?"], by: "Request" },
+    session: { method: "POST", inputs: ["text?"], by: "Session" },
+    slow: { method: "POST", inputs: ["text?"], by: "Slow" },
+    fail: { method: "POST", inputs: ["text?"], by: "Fail" },
+    page: { method: "POST", inputs: ["text"], by: "APIOutput" },
+    upload: { method: "POST", inputs: [{ name: "text", type: "Any" }], by: "Pass" }
+  } as const
+  return agentDocument(
+    Object.fromEntries(Object.entries(parts).flatMap(([name, { by, inputs, method }]) => [
+      [`E_${name}`, {
+        name: "APIEndpoint",
+        data: { endpoint: name, method, description: `The ${name} endpoint` },
+        in: inputs,
+        out: ["body", "query"]
+      }],
+      [`C_${name}`, {
+        name: by,
+        in: ["in"],
+        data: by === "APIOutput" ? { format: "raw", contentType: "text/html" } : {}
+      }]
+    ])),
+    Object.entries(parts).map(([name, { method }]) =>
+      `E_${name}.${method === "GET" ? "query" : "body"} -> C_${name}.in`
+    ),
+    { id, name: `Agent ${id}`, behavior: "Be brief.", defaultModel: "gpt-4o-mini" }
+  )
+}
+
+export interface Serving extends Slow {
+  /** `http://127.0.0.1:<port>` */
+  readonly url: string
+  readonly port: number
+  readonly context: Context.Context<Sre.Sre | Router>
+}
+
+export interface Options {
+  readonly server?: Partial<Server.Options>
+  readonly router?: Parameters<typeof NodeRouter.layer>[0]
+  readonly agents?: Omit<AgentsOptions, "components">
+  /** By API key. The agents `a1` and `a2` and all users are in one team, but `user:stranger`. */
+  readonly users?: Readonly<Record<string, string>>
+  readonly turns?: ReadonlyArray<TestLLM.Turn>
+}
+
+export const serving = (options: Options = {}): Effect.Effect<Serving, unknown, Scope.Scope> =>
+  Effect.gen(function*() {
+    const signals: Slow = {
+      begun: yield* Deferred.make<void>(),
+      release: yield* Deferred.make<void>(),
+      stopped: yield* Deferred.make<void>()
+    }
+    const sre = Sre.layer({
+      account: options.users === undefined
+        ? DummyAccount.layer({})
+        : JSONFileAccount.layer({ file: yield* accountFile(options.users) }),
+      log: ConsoleLog.layer({ level: "error" }),
+      storage: MemoryStorage.layer({}),
+      cache: RAMCache.layer({}),
+      nkv: RAMNKV.layer({}),
+      vault: NullVault.layer({}),
+      llm: TestLLM.layer(options.turns ?? [])
+    }, {
+      components: [Pass, Session, Request, Fail, slow(signals)],
+      agents: options.agents ?? {}
+    })
+    const context = yield* Layer.build(Layer.merge(sre, NodeRouter.layer({ port: 0, ...options.router })))
+    yield* Effect.gen(function*() {
+      const agents = yield* Agents
+      const owner = options.users === undefined ? Candidate.user("local") : Candidate.user("owner")
+      for (const id of ["a1", "a2"]) {
+        const definition = yield* AgentDefinition.fromUnknown(agent(id))
+        yield* Candidate.as(agents.load(definition), owner)
+      }
+      yield* Server.serve({ auth: options.users === undefined ? "local" : "account", ...options.server })
+    }).pipe(Effect.provide(context))
+    const url = yield* Context.get(context, Router).baseUrl
+    return { ...signals, url, port: Number(new URL(url).port), context }
+  })
+
+const accountFile = (users: Readonly<Record<string, string>>) =>
+  Effect.gen(function*() {
+    const file = join(yield* tempFolder, "account.json")
+    const apiKeys = Object.fromEntries(
+      Object.entries(users).map(([key, id]) => [ApiKey.hash(Redacted.make(key)), `user:${id}`])
+    )
+    const people = Object.fromEntries(Object.values(users).map((id) => [id, {}]))
+    const { stranger, ...members } = people as Record<string, object>
+    const content = {
+      team: { users: members, agents: { a1: {}, a2: {} } },
+      ...(stranger === undefined ? {} : { elsewhere: { users: { stranger } } }),
+      apiKeys
+    }
+    yield* Effect.promise(() => writeFile(file, JSON.stringify(content), { mode: 0o600 }))
+    return file
+  })
+
+/** What a client sees. */
+export interface Reply {
+  readonly status: number
+  readonly headers: Headers
+  readonly text: string
+  readonly json: any // eslint-disable-line @typescript-eslint/no-explicit-any -- what a server sends is of any shape
+}
+
+export const send = (url: string, init: RequestInit = {}): Effect.Effect<Reply> =>
+  Effect.promise(async (signal) => {
+    const response = await fetch(url, { signal, ...init })
+    const text = await response.text()
+    const isJson = response.headers.get("content-type")?.includes("json") ?? false
+    return { status: response.status, headers: response.headers, text, json: isJson ? JSON.parse(text) : undefined }
+  })
+
+export const post = (url: string, body: unknown, headers: Record<string, string> = {}): Effect.Effect<Reply> =>
+  send(url, {
+    method: "POST",
+    body: typeof body === "string" ? body : JSON.stringify(body),
+    headers: { "content-type": "application/json", ...headers }
+  })
+
+/** Frames of a whole event stream, read as the standard says. */
+export const frames = (text: string) =>
+  text.split(/\r\n\r\n|\n\n|\r\r/).filter((block) => block.trim() !== "" && !block.startsWith(":")).map((block) => {
+    const fields = block.split(/\r\n|\n|\r/).map((line) => [line.slice(0, line.indexOf(":")), line.slice(line.indexOf(":") + 1).trimStart()])
+    const of = (name: string) => fields.filter(([key]) => key === name).map(([, value]) => value).join("\n")
+    return { id: of("id"), event: of("event"), data: JSON.parse(of("data")) }
+  })
+

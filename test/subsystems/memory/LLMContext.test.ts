@@ -1,0 +1,206 @@
+import { assert, describe, it, layer } from "@effect/vitest"
+import { Effect, Either, FastCheck as fc, Layer } from "effect"
+import { MemoryStorage } from "../../../src/connectors/storage/MemoryStorage.ts"
+import * as Candidate from "../../../src/security/Candidate.ts"
+import { Storage } from "../../../src/subsystems/io/Storage.ts"
+import * as Prompt from "../../../src/subsystems/llm/Prompt.ts"
+import * as LLMContext from "../../../src/subsystems/memory/LLMContext.ts"
+
+const called = (id: string): Prompt.Message => ({
+  role: "assistant",
+  content: [{ type: "tool-call", id, name: "find", params: { q: "a\nb" } }]
+})
+const resulted = (id: string): Prompt.Message => ({
+  role: "tool",
+  content: [{ type: "tool-result", id, name: "find", result: { found: [1, null] }, isFailure: false }]
+})
+
+const turn: ReadonlyArray<Prompt.Message> = [
+  Prompt.user("find it", [{ type: "file", mediaType: "image/png", data: "AAAA", fileName: "a.png" }]),
+  called("c1"),
+  resulted("c1"),
+  {
+    role: "assistant",
+    content: [{ type: "reasoning", text: "hm", signature: "s" }, { type: "text", text: "here\nit is ü" }]
+  }
+]
+
+const as = Candidate.as(Candidate.agent("a1"))
+const services = LLMContext.layer.pipe(Layer.provideMerge(MemoryStorage.layer({})))
+
+layer(services)("LLMContext", (it) => {
+  it.effect("gives back what was appended, in order", () =>
+    Effect.gen(function*() {
+      const context = yield* LLMContext.LLMContext
+      assert.deepStrictEqual(yield* context.load("order"), [])
+      yield* context.append("order", turn)
+      yield* context.append("order", [])
+      yield* context.append("order", [Prompt.user("thanks"), Prompt.assistant("welcome")])
+      assert.deepStrictEqual(yield* context.load("order"), [
+        ...turn,
+        Prompt.user("thanks"),
+        Prompt.assistant("welcome")
+      ])
+    }).pipe(as))
+
+  it.effect("loses none of concurrent appends, nor mixes them", () =>
+    Effect.gen(function*() {
+      const context = yield* LLMContext.LLMContext
+      const turns = Array.from({ length: 20 }, (_, at) => [Prompt.user(`q${at}`), Prompt.assistant(`a${at}`)])
+      yield* Effect.forEach(turns, (messages) => context.append("race", messages), { concurrency: "unbounded" })
+      const stored = LLMContext.turnsOf(yield* context.load("race"))
+      const sorted = (all: ReadonlyArray<unknown>) => all.map((one) => JSON.stringify(one)).sort()
+      assert.deepStrictEqual(sorted(stored), sorted(turns))
+    }).pipe(as))
+
+  it.effect("clears one conversation, also one that is not there", () =>
+    Effect.gen(function*() {
+      const context = yield* LLMContext.LLMContext
+      yield* context.append("gone", turn)
+      yield* context.append("kept", turn)
+      yield* context.clear("gone")
+      yield* context.clear("gone")
+      assert.deepStrictEqual(yield* context.load("gone"), [])
+      assert.lengthOf(yield* context.load("kept"), turn.length)
+    }).pipe(as))
+
+  it.effect("keeps the conversations of two candidates apart, and refuses nobody", () =>
+    Effect.gen(function*() {
+      const context = yield* LLMContext.LLMContext
+      yield* as(context.append("same", turn))
+      assert.deepStrictEqual(yield* Candidate.as(context.load("same"), Candidate.agent("a2")), [])
+      const refused = yield* Effect.flip(context.load("same"))
+      assert.strictEqual(refused._tag, "NoCandidate")
+    }))
+
+  it.effect("refuses ids that are no segment of a key", () =>
+    Effect.gen(function*() {
+      const context = yield* LLMContext.LLMContext
+      for (const id of ["", "..", ".", "a/b", "../x", "a\nb", "x".repeat(2000), "smythfs://a2.agent/x"]) {
+        for (const use of [context.load(id), context.append(id, turn), context.clear(id)]) {
+          assert.strictEqual(
+            (yield* Effect.flip(use as Effect.Effect<unknown, LLMContext.LLMContextError>))._tag,
+            "InvalidKey"
+          )
+        }
+      }
+    }).pipe(as))
+
+  it.effect("holds so many messages and no more", () =>
+    Effect.gen(function*() {
+      const context = yield* LLMContext.LLMContext
+      const many = Array.from({ length: LLMContext.maxMessages }, () => Prompt.user("x"))
+      yield* context.append("full", many)
+      const error = yield* Effect.flip(context.append("full", [Prompt.user("y")]))
+      assert.strictEqual(error._tag, "ConversationFull")
+      assert.include(error.message, `"full"`)
+      assert.lengthOf(yield* context.load("full"), LLMContext.maxMessages)
+      const large = yield* Effect.flip(context.append("large", [Prompt.user("x".repeat(LLMContext.maxBytes))]))
+      assert.strictEqual(large._tag, "ConversationFull")
+    }).pipe(as))
+
+  it.effect("stores a line with the version and a line for every message", () =>
+    Effect.gen(function*() {
+      const context = yield* LLMContext.LLMContext
+      const storage = yield* Storage
+      yield* context.append("golden", [Prompt.system("s"), Prompt.user("q"), called("c1"), resulted("c1")])
+      assert.deepStrictEqual(new TextDecoder().decode(yield* storage.read("conversations/golden")).split("\n"), [
+        `{"version":1}`,
+        `{"role":"system","content":"s"}`,
+        `{"role":"user","content":[{"type":"text","text":"q"}]}`,
+        `{"role":"assistant","content":[{"type":"tool-call","id":"c1","name":"find","params":{"q":"a\\nb"}}]}`,
+        `{"role":"tool","content":[{"type":"tool-result","id":"c1","name":"find","result":{"found":[1,null]},"isFailure":false}]}`,
+        ""
+      ])
+    }).pipe(as))
+
+  it.effect("says when a conversation cannot be read", () =>
+    Effect.gen(function*() {
+      const context = yield* LLMContext.LLMContext
+      const storage = yield* Storage
+      for (const text of [`{"version":2}\n`, `{"version":1}\n{"role":"nobody"}\n`, "garbage"]) {
+        yield* storage.write("conversations/broken", new TextEncoder().encode(text))
+        const error = yield* Effect.flip(context.load("broken"))
+        assert.include(error.message, "Corrupted")
+      }
+    }).pipe(as))
+})
+
+describe("fit", () => {
+  /** One token a character, so that sizes can be counted by hand: a message costs its text and 4. */
+  const count = (text: string) => text.length
+  const fit = (messages: ReadonlyArray<Prompt.Message>, contextTokens: number, reserve = 0) =>
+    LLMContext.fit(messages, { contextTokens, reserve, count })
+
+  it.effect("drops the oldest turns, and keeps the system message", () =>
+    Effect.gen(function*() {
+      const [s, q1, a1, q2, a2] = [
+        Prompt.system("s"),
+        Prompt.user("1"),
+        Prompt.assistant("1"),
+        Prompt.user("2"),
+        Prompt.assistant("2")
+      ]
+      const all = [s, q1, a1, q2, a2]
+      assert.deepStrictEqual(yield* fit(all, 25), all)
+      assert.deepStrictEqual(yield* fit(all, 24), [s, q2, a2])
+      assert.deepStrictEqual(yield* fit(all, 30, 6), [s, q2, a2])
+      assert.deepStrictEqual(yield* fit(all, 15), [s, q2, a2])
+      assert.deepInclude(yield* Effect.flip(fit(all, 14)), { _tag: "ContextExceeded", tokens: 15, maxTokens: 14 })
+    }))
+
+  it.effect("takes four bytes for a token unless told otherwise", () =>
+    Effect.gen(function*() {
+      assert.strictEqual(LLMContext.estimateTokens("12345"), 2)
+      assert.strictEqual(LLMContext.estimateTokens("üü"), 1)
+      const messages = [Prompt.user("x".repeat(400))]
+      assert.deepStrictEqual(yield* LLMContext.fit(messages, { contextTokens: 104, reserve: 0 }), messages)
+      yield* Effect.flip(LLMContext.fit(messages, { contextTokens: 103, reserve: 0 }))
+    }))
+
+  const word = fc.string({ maxLength: 12 })
+  const roundOf = (id: string, text: string): ReadonlyArray<Prompt.Message> => [called(id + text), resulted(id + text)]
+  const someTurn = fc.tuple(word, fc.array(word, { maxLength: 3 }), fc.option(word)).map((
+    [question, rounds, answer]
+  ) => [
+    Prompt.user(question),
+    ...rounds.flatMap((text, at) => roundOf(`${at}`, text)),
+    ...(answer === null ? [] : [Prompt.assistant(answer)])
+  ])
+  const someMessages = fc.tuple(fc.option(word), fc.array(someTurn, { maxLength: 6 })).map(([system, turns]) => [
+    ...(system === null ? [] : [Prompt.system(system)]),
+    ...turns.flat()
+  ])
+
+  it.effect.prop(
+    "keeps order, whole turns and the budget; or the last turn is too large",
+    [someMessages, fc.integer({ min: 0, max: 400 }), fc.integer({ min: 0, max: 50 })],
+    ([messages, contextTokens, reserve]) =>
+      Effect.gen(function*() {
+        const size = (some: ReadonlyArray<Prompt.Message>) =>
+          some.reduce((sum, one) => sum + LLMContext.tokensOf(one, count), 0)
+        const budget = Math.max(0, contextTokens - reserve)
+        const system = messages.filter(({ role }) => role === "system")
+        const turns = LLMContext.turnsOf(messages.slice(system.length))
+        const result = yield* Effect.either(fit(messages, contextTokens, reserve))
+        if (Either.isLeft(result)) {
+          return assert.isAbove(size([...system, ...(turns.at(-1) ?? [])]), budget)
+        }
+        const kept = result.right
+        assert.isAtMost(size(kept), budget)
+        const rest = kept.slice(system.length)
+        assert.deepStrictEqual(kept.slice(0, system.length), system)
+        assert.deepStrictEqual(rest, messages.slice(messages.length - rest.length))
+        if (turns.length > 0) assert.strictEqual(rest[0]?.role, "user")
+        const next = turns.at(-1 - LLMContext.turnsOf(rest).length)
+        if (turns.length > LLMContext.turnsOf(rest).length) assert.isAbove(size(kept) + size(next ?? []), budget)
+        const ids = (role: string) =>
+          rest.filter((one) => one.role === role).flatMap((one) =>
+            typeof one.content === "string" ?
+              [] :
+              one.content.flatMap((part) => part.type === "tool-call" || part.type === "tool-result" ? [part.id] : [])
+          )
+        assert.deepStrictEqual(ids("assistant"), ids("tool"))
+      })
+  )
+})
