@@ -18,7 +18,6 @@ export const layer = (file: Option.Option<string>): Layer.Layer<Sre, BootError> 
 
 /**
  * - `--log-level` is also that of the log.
- * - Keys of providers in the environment (`OPENAI_API_KEY`), and `SRE_SECRET_*`, are secrets of the team `default`.
  * - `OPENAI_BASE_URL` is where OpenAI's models are asked for.
  */
 const atTheShell = Effect.gen(function*() {
@@ -26,7 +25,6 @@ const atTheShell = Effect.gen(function*() {
   const baseURL = yield* Effect.orElseSucceed(Config.option(Config.nonEmptyString("OPENAI_BASE_URL")), Option.none<string>)
   return {
     Log: { Connector: "ConsoleLog", Settings: { level: nameOf(level) } },
-    Vault: { Connector: "JSONFileVault", Settings: { environment: "default" } },
     ...Option.match(baseURL, {
       onNone: () => ({}),
       onSome: (baseURL) => ({ LLM: { Connector: "OpenAI", Settings: { baseURL } } })

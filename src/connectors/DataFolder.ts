@@ -23,12 +23,28 @@ import { ConnectorError, type Reason } from "../kernel/ConnectorError.ts"
 export const open = Effect.fnUntraced(
   function*(connector: string, folder: string): Effect.fn.Return<string, ConnectorError, Scope.Scope> {
     const path = resolve(folder)
-    yield* attempt(connector, "open", () => mkdir(path, { recursive: true, mode: 0o700 }))
+    yield* makeFolder(connector, "open", path)
     yield* attempt(connector, "open", () => access(path, constants.R_OK | constants.W_OK | constants.X_OK))
     yield* hold(connector, path)
     return path
   }
 )
+
+/**
+ * Makes the folder and those above it, for their owner only; true when it was not there. Not with the `recursive` of Node,
+ * which never returns where a folder cannot hold others, as below `/proc`.
+ */
+export const makeFolder = (connector: string, method: string, path: string): Effect.Effect<boolean, ConnectorError> => {
+  const create = attempt(connector, method, () => mkdir(path, { mode: 0o700 })).pipe(
+    Effect.as(true),
+    Effect.catchIf(({ cause }) => (cause as NodeJS.ErrnoException).code === "EEXIST", () => Effect.succeed(false))
+  )
+  return Effect.catchIf(
+    create,
+    ({ reason }) => reason === "NotFound" && dirname(path) !== path,
+    () => Effect.zipRight(makeFolder(connector, method, dirname(path)), create)
+  )
+}
 
 /** `name` in the folder `SRE_DATA`, by default `.sre` in the working directory. */
 export const config = (name: string): Config.Config<string> =>
@@ -126,7 +142,6 @@ const reasons: Readonly<Record<string, { readonly reason: Reason; readonly probl
   EROFS: { reason: "Unauthorized", problem: readOnly },
   ENOENT: { reason: "NotFound", problem: "it does not exist" },
   ENOTDIR: { reason: "InvalidInput", problem: "a part of the path is a file, not a folder" },
-  EEXIST: { reason: "InvalidInput", problem: "it is a file, not a folder" },
   ENAMETOOLONG: { reason: "InvalidInput", problem: "the path is too long for the file system" },
   ENOSPC: { reason: "Full", problem: "the disk is full" },
   EDQUOT: { reason: "Full", problem: "the disk quota is used up" },

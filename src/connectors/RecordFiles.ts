@@ -4,7 +4,7 @@
  */
 import { Chunk, Effect, Either, Option, ParseResult, RcMap, Schema, type Scope, Stream } from "effect"
 import { randomUUID } from "node:crypto"
-import { type FileHandle, mkdir, open as openFile, readdir, rm } from "node:fs/promises"
+import { type FileHandle, open as openFile, readdir, rm } from "node:fs/promises"
 import { dirname, join } from "node:path"
 import { crc32 } from "node:zlib"
 import { conflict, ConnectorError } from "../kernel/ConnectorError.ts"
@@ -163,8 +163,7 @@ export const make = Effect.fnUntraced(function*<H, I>(
           new ConnectorError({ connector, method: "put", reason: "InvalidInput", detail: "it is not JSON", cause })
       )
       yield* verify(path, "put", expected)
-      const created = yield* attempt("put", () => mkdir(dirname(path), { recursive: true, mode: 0o700 }))
-      if (created !== undefined) yield* DataFolder.syncFolder(folder)
+      if (yield* DataFolder.makeFolder(connector, "put", dirname(path))) yield* DataFolder.syncFolder(folder)
       const write = (file: FileHandle) => writeRecord(connector, file, Buffer.from(json), body)
       const { commit } = yield* DataFolder.draft(connector, path, write)
       yield* exclusive(path)(Effect.zipRight(verify(path, "put", expected), commit))

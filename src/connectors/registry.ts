@@ -8,6 +8,7 @@ import * as AgentData from "../subsystems/io/AgentData.ts"
 import * as Log from "../subsystems/io/Log.ts"
 import * as NKV from "../subsystems/io/NKV.ts"
 import * as Outbound from "../subsystems/io/Outbound.ts"
+import * as Router from "../subsystems/io/Router.ts"
 import * as Storage from "../subsystems/io/Storage.ts"
 import * as Models from "../subsystems/llm/Models.ts"
 import * as Cache from "../subsystems/memory/Cache.ts"
@@ -24,6 +25,8 @@ import { JSONModels } from "./models/JSONModels.ts"
 import { LocalNKV } from "./nkv/LocalNKV.ts"
 import { RAMNKV } from "./nkv/RAMNKV.ts"
 import { UndiciOutbound } from "./outbound/UndiciOutbound.ts"
+import { NodeRouter } from "./router/NodeRouter.ts"
+import { NullRouter } from "./router/NullRouter.ts"
 import { LocalStorage } from "./storage/LocalStorage.ts"
 import { MemoryStorage } from "./storage/MemoryStorage.ts"
 import { EnvVault } from "./vault/EnvVault.ts"
@@ -68,5 +71,6 @@ export const subsystems = {
   nkv: subsystem("NKV", NKV.NKV, NKV.layer, [LocalNKV, RAMNKV]),
   models: subsystem("ModelsProvider", Models.Models, Models.layer, [JSONModels]),
   agentData: subsystem("AgentData", AgentData.AgentData, AgentData.layer, [NullAgentData, LocalAgentData]),
-  outbound: subsystem("Outbound", Outbound.Outbound, Outbound.layer, [UndiciOutbound])
+  outbound: subsystem("Outbound", Outbound.Outbound, Outbound.layer, [UndiciOutbound]),
+  router: subsystem("Router", Router.Router, Router.layer, [NodeRouter, NullRouter])
 }

@@ -38,12 +38,12 @@ export const read = (
 
 /** Refused by its announced length, else as soon as more than `maxBytes` have come. */
 const bytesOf = (
-  { headers, source, ...request }: HttpServerRequest.HttpServerRequest,
+  request: HttpServerRequest.HttpServerRequest,
   maxBytes: number
 ): Effect.Effect<Buffer, BodyTooLarge | MalformedRequest> => {
-  if (Number(headers["content-length"] ?? 0) > maxBytes) return Effect.fail(new BodyTooLarge({ maxBytes }))
-  return source instanceof Readable
-    ? collect(source, maxBytes)
+  if (Number(request.headers["content-length"] ?? 0) > maxBytes) return Effect.fail(new BodyTooLarge({ maxBytes }))
+  return request.source instanceof Readable
+    ? collect(request.source, maxBytes)
     : Effect.flatMap(
       Effect.mapError(request.arrayBuffer, () => interrupted),
       (buffer) =>
@@ -90,8 +90,10 @@ const multipart = (contentType: string) => (bytes: Buffer): Effect.Effect<unknow
   Effect.tryPromise({
     try: async () => {
       const fields = await new Response(bytes, { headers: { "content-type": contentType } }).formData()
-      const values = Array.from(fields, async ([name, value]) =>
-        [name, typeof value === "string" ? value : await fileObject(value)] as const)
+      const values = Array.from(
+        fields,
+        async ([name, value]) => [name, typeof value === "string" ? value : await fileObject(value)] as const
+      )
       return gather(await Promise.all(values))
     },
     catch: () => new MalformedRequest({ problem: "the body is not multipart/form-data with the boundary it names" })

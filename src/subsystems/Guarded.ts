@@ -69,11 +69,9 @@ export const keyFor = (who: Candidate.Candidate, key: string): string => {
   return Address.toUri({ home: { role: role as Candidate.Role, id: id ?? "" }, path: path ?? "" })
 }
 
-/**
- * Runs read-check-write again when another write came between. Each time somebody else got on, so this needs no waiting.
- */
+/** Runs read-check-write again when another write came between: each time that one got on, so there is nothing to wait for. */
 export const retryConflicts = <A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
-  Effect.retry(self, { while: isConflict, times: 32 })
+  Effect.retry(self, { while: isConflict, times: 100 })
 
 /** A part of a list: at most `limit` items behind the one that `next` of the page before named. */
 export interface Page {

@@ -17,7 +17,7 @@ export interface RunOptions {
   /** Declared inputs, a name or a port; the inputs given, when left out. */
   readonly ports?: ReadonlyArray<string | PortOptions>
   /** Declared outputs. */
-  readonly outputs?: ReadonlyArray<string>
+  readonly outputs?: ReadonlyArray<string | { readonly name: string; readonly description: string }>
   /** Variables of the agent. */
   readonly variables?: Readonly<Record<string, unknown>>
   /** What a component may know of its place, where a test cares. */
@@ -66,7 +66,10 @@ export const runComponent = <C extends Fields, I extends Fields, O extends Field
           displayName: component.name,
           title: component.name,
           inputs: ports.map(({ port, type }) => ({ ...plainPort(port.name), type, optional: port.optional === true })),
-          outputs: (options.outputs ?? []).map((name) => ({ ...plainPort(name), expression: undefined })),
+          outputs: (options.outputs ?? []).map((port) => ({
+            ...(typeof port === "string" ? plainPort(port) : { ...plainPort(port.name), ...port }),
+            expression: undefined
+          })),
           templateValues: {}
         },
         agent: options.step?.agent ?? { id: "a1", name: "Test agent", behavior: "", variables },

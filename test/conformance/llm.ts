@@ -39,10 +39,10 @@ export interface Wire<E> {
 export const suite = <E>(name: string, wire: Wire<E>) =>
   describe(`${name} is an LLMConnector`, () => {
     /** The provider, and requests to a server that answers with `turns`. */
-    const setup = (turns: ReadonlyArray<Reply | Raw>) =>
+    const setup = (turns: ReadonlyArray<Reply | Raw>, idle = 500) =>
       Effect.gen(function*() {
         const server = yield* wire.serve(...turns)
-        const context = yield* Layer.build(wire.connector({ connect: 500, firstByte: 500, idle: 500 }))
+        const context = yield* Layer.build(wire.connector({ connect: 500, firstByte: 500, idle }))
         const provider = Context.get(context, LLMConnector)
         const ask = (request: Partial<ProviderRequest> = {}) =>
           checked(
@@ -64,8 +64,9 @@ export const suite = <E>(name: string, wire: Wire<E>) =>
       turns: ReadonlyArray<Reply | Raw>,
       body: (
         given: Effect.Effect.Success<ReturnType<typeof setup>>
-      ) => Effect.Effect<void, ConnectorError, Scope.Scope>
-    ) => it.scopedLive(title, () => Effect.flatMap(setup(turns), body))
+      ) => Effect.Effect<void, ConnectorError, Scope.Scope>,
+      idle?: number
+    ) => it.scopedLive(title, () => Effect.flatMap(setup(turns, idle), body))
 
     const answers = (
       title: string,
@@ -256,7 +257,8 @@ export const suite = <E>(name: string, wire: Wire<E>) =>
           yield* Deferred.await(begun)
           yield* Fiber.interrupt(fiber)
           yield* Effect.promise(() => server.aborted)
-        })
+        }),
+      60_000
     )
 
     test("one who stops listening closes the connection", [{
@@ -269,7 +271,7 @@ export const suite = <E>(name: string, wire: Wire<E>) =>
         const [first] = Chunk.toReadonlyArray(yield* Stream.runCollect(Stream.take(ask(), 1)))
         assert.strictEqual(first?.type, "text")
         yield* Effect.promise(() => server.aborted)
-      }))
+      }), 60_000)
 
     test(
       "a key that no header can hold, without showing it",

@@ -1,7 +1,6 @@
 /** What every store of objects must do, by itself and behind the service that guards it. */
 import { assert, layer } from "@effect/vitest"
 import { Chunk, Deferred, Effect, Exit, Fiber, Layer, Option, Stream } from "effect"
-import type { BootError } from "../../src/kernel/BootError.ts"
 import type { ConnectorError } from "../../src/kernel/ConnectorError.ts"
 import * as Acl from "../../src/security/Acl.ts"
 import * as Candidate from "../../src/security/Candidate.ts"
@@ -26,7 +25,7 @@ const printable = Array.from({ length: 95 }, (_, n) => String.fromCharCode(32 + 
   !"/\\".includes(one)
 )
 
-export const suite = (name: string, connector: Layer.Layer<Storage.StorageConnector, ConnectorError | BootError>) =>
+export const suite = <E>(name: string, connector: Layer.Layer<Storage.StorageConnector, E>) =>
   layer(Layer.provideMerge(Storage.layer, connector), { excludeTestServices: true, timeout: "60 seconds" })(
     `${name} is a StorageConnector`,
     (it) => {

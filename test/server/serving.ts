@@ -16,8 +16,8 @@ import { MemoryStorage } from "../../src/connectors/storage/MemoryStorage.ts"
 import { NullVault } from "../../src/connectors/vault/NullVault.ts"
 import * as ApiKey from "../../src/security/ApiKey.ts"
 import * as Candidate from "../../src/security/Candidate.ts"
-import { Router } from "../../src/subsystems/io/Router.ts"
 import * as Server from "../../src/server/Server.ts"
+import { Router } from "../../src/subsystems/io/Router.ts"
 import * as TestLLM from "../../src/testing/TestLLM.ts"
 import { agentDocument } from "../agents/documents.ts"
 import { tempFolder } from "../fixtures/TempFolder.ts"
@@ -83,19 +83,21 @@ const agent = (id: string) => {
     upload: { method: "POST", inputs: [{ name: "text", type: "Any" }], by: "Pass" }
   } as const
   return agentDocument(
-    Object.fromEntries(Object.entries(parts).flatMap(([name, { by, inputs, method }]) => [
-      [`E_${name}`, {
-        name: "APIEndpoint",
-        data: { endpoint: name, method, description: `The ${name} endpoint` },
-        in: inputs,
-        out: ["body", "query"]
-      }],
-      [`C_${name}`, {
-        name: by,
-        in: ["in"],
-        data: by === "APIOutput" ? { format: "raw", contentType: "text/html" } : {}
-      }]
-    ])),
+    Object.fromEntries(
+      Object.entries(parts).flatMap(([name, { by, inputs, method }]) => [
+        [`E_${name}`, {
+          name: "APIEndpoint",
+          data: { endpoint: name, method, description: `The ${name} endpoint` },
+          in: inputs,
+          out: ["body", "query"]
+        }],
+        [`C_${name}`, {
+          name: by,
+          in: ["in"],
+          data: by === "APIOutput" ? { format: "raw", contentType: "text/html" } : {}
+        }]
+      ])
+    ),
     Object.entries(parts).map(([name, { method }]) =>
       `E_${name}.${method === "GET" ? "query" : "body"} -> C_${name}.in`
     ),
@@ -184,7 +186,12 @@ export const send = (url: string, init: RequestInit = {}): Effect.Effect<Reply> 
     const response = await fetch(url, { signal, ...init })
     const text = await response.text()
     const isJson = response.headers.get("content-type")?.includes("json") ?? false
-    return { status: response.status, headers: response.headers, text, json: isJson ? JSON.parse(text) : undefined }
+    return {
+      status: response.status,
+      headers: response.headers,
+      text,
+      json: isJson && text !== "" ? JSON.parse(text) : undefined
+    }
   })
 
 export const post = (url: string, body: unknown, headers: Record<string, string> = {}): Effect.Effect<Reply> =>
@@ -197,8 +204,9 @@ export const post = (url: string, body: unknown, headers: Record<string, string>
 /** Frames of a whole event stream, read as the standard says. */
 export const frames = (text: string) =>
   text.split(/\r\n\r\n|\n\n|\r\r/).filter((block) => block.trim() !== "" && !block.startsWith(":")).map((block) => {
-    const fields = block.split(/\r\n|\n|\r/).map((line) => [line.slice(0, line.indexOf(":")), line.slice(line.indexOf(":") + 1).trimStart()])
+    const fields = block.split(/\r\n|\n|\r/).map((
+      line
+    ) => [line.slice(0, line.indexOf(":")), line.slice(line.indexOf(":") + 1).trimStart()])
     const of = (name: string) => fields.filter(([key]) => key === name).map(([, value]) => value).join("\n")
     return { id: of("id"), event: of("event"), data: JSON.parse(of("data")) }
   })
-

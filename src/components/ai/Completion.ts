@@ -121,6 +121,9 @@ export const ask = Effect.fnUntraced(function*(
     if (config.passthrough && event.type === "text") step.emit("content", event.delta)
     if (config.passthrough && event.type === "reasoning") step.emit("thinking", event.delta)
   }
+  if (config.useReasoning && config.maxThinkingTokens !== undefined) {
+    step.log("warning", `maxThinkingTokens: no provider here takes a number; set reasoningEffort`)
+  }
   const parameters = model.isEcho ? {} : parametersOf(config, json)
   yield* llm.stream({ ...parameters, model: model.name, messages }).pipe(
     Stream.runForEachChunk((events) => Effect.sync(() => Array.from(events).forEach(add))),

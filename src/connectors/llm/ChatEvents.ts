@@ -1,9 +1,9 @@
 /** Reads the events of a streamed Chat Completions answer: https://platform.openai.com/docs/api-reference/chat-streaming */
-import * as Sse from "@effect/experimental/Sse"
 import { Either } from "effect"
 import type { CompletionUsage } from "openai/resources/completions"
 import { ConnectorError, type Reason } from "../../kernel/ConnectorError.ts"
 import type { FinishReason, LLMEvent, ToolCall, Usage } from "../../subsystems/llm/Prompt.ts"
+import * as SseData from "./SseData.ts"
 
 /** A chunk as servers really send it: anything may be missing. */
 interface Chunk {
@@ -54,13 +54,15 @@ export const make = (connector: string): Decoder => {
   let refused = false
   let done = false
 
-  const parser = Sse.makeParser((event) => {
-    if (done || failure !== undefined || event._tag !== "Event") return
-    if (event.data.trim() === "[DONE]") {
+  const dataIn = SseData.make()
+
+  const readEvent = (data: string) => {
+    if (done || failure !== undefined) return
+    if (data.trim() === "[DONE]") {
       done = true
       return
     }
-    const chunk = parse(event.data)
+    const chunk = parse(data)
     if (chunk === undefined) {
       failure = protocol(connector, "an event of the answer is not a JSON object")
     } else if (chunk.error !== undefined && chunk.error !== null) {
@@ -68,7 +70,7 @@ export const make = (connector: string): Decoder => {
     } else {
       read(chunk)
     }
-  })
+  }
 
   const read = (chunk: Chunk) => {
     if (typeof chunk.usage?.prompt_tokens === "number") usage = toUsage(chunk.usage)
@@ -110,9 +112,9 @@ export const make = (connector: string): Decoder => {
     feed: (chunks) => {
       events = []
       for (const bytes of chunks) {
-        if (parser.feed(text.decode(bytes, { stream: true })) !== undefined) {
-          failure ??= protocol(connector, "one event of the answer is larger than 10 MiB")
-        }
+        const found = dataIn(text.decode(bytes, { stream: true }))
+        if (found === undefined) failure ??= protocol(connector, "one event of the answer is larger than 10 MiB")
+        else found.forEach(readEvent)
       }
       // After its last word an answer is whole, whatever the rest of the connection holds.
       return failure !== undefined && reason === undefined ? Either.left(failure) : Either.right(events)

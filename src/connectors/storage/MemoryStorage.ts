@@ -36,14 +36,14 @@ export const MemoryStorage = Connector.make({
       const find = (key: string) => Effect.sync(() => Option.fromNullable(objects.get(key)))
 
       return Storage.StorageConnector.of({
-        head: find,
+        head: (key) => Effect.map(find(key), Option.map(withoutBytes)),
         open: (key, range) =>
           Effect.map(
             find(key),
             Option.map((object) => {
               const { length = object.sizeBytes, offset = 0 } = range ?? {}
               const bytes = object.bytes.slice(offset, offset + length)
-              return { ...object, body: bytes.length === 0 ? Stream.empty : Stream.succeed(bytes) }
+              return { ...withoutBytes(object), body: bytes.length === 0 ? Stream.empty : Stream.succeed(bytes) }
             })
           ),
         put: Effect.fnUntraced(function*(key, { body, ...head }, expected) {
@@ -74,7 +74,7 @@ export const MemoryStorage = Connector.make({
               .sort()
             const page = keys.slice(0, limit)
             return {
-              items: page.map((key) => objects.get(key)!),
+              items: page.map((key) => withoutBytes(objects.get(key)!)),
               next: keys.length > page.length ? Option.fromNullable(page.at(-1)) : Option.none()
             }
           })
@@ -88,6 +88,8 @@ export const MemoryStorageLive = MemoryStorage.layer({})
 interface StoredBytes extends Storage.StoredObject {
   readonly bytes: Uint8Array
 }
+
+const withoutBytes = ({ bytes: _, ...object }: StoredBytes): Storage.StoredObject => object
 
 /** With an allowance for what is kept beside the bytes. */
 const sizeOf = (key: string, object: StoredBytes | undefined) =>

@@ -3,7 +3,7 @@
  * operator opens or closes more with rules; no document, request or model output can.
  */
 import { ParseResult, Schema } from "effect"
-import * as ipaddr from "ipaddr.js"
+import ipaddr from "ipaddr.js"
 
 /** A host name (`subdomains`: every name below it, too) or a range of addresses, on one port or on all. */
 export const Rule = Schema.Union(

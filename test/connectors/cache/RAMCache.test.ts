@@ -1,0 +1,83 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Duration, Effect, Exit, FastCheck, Layer, Option, Schema, TestClock } from "effect"
+import { RAMCache } from "../../../src/connectors/cache/RAMCache.ts"
+import { ByteSize } from "../../../src/kernel/ByteSize.ts"
+import * as Candidate from "../../../src/security/Candidate.ts"
+import { Cache, CacheConnector, layer as cacheLayer } from "../../../src/subsystems/memory/Cache.ts"
+import { suite } from "../../conformance/cache.ts"
+
+suite("RAM", RAMCache.contract({}))
+
+const asAnn = Candidate.as(Candidate.user("ann"))
+
+describe("RAMCache", () => {
+  it.effect("tells time by the clock: an entry lives to its last millisecond", () =>
+    Effect.gen(function*() {
+      const cache = yield* Cache
+      yield* cache.set("a", "1", { timeToLive: Duration.hours(2) })
+      yield* TestClock.adjust(Duration.millis(7_199_999))
+      assert.deepStrictEqual(yield* cache.timeToLive("a"), Option.some(Duration.millis(1)))
+      yield* TestClock.adjust(Duration.millis(1))
+      assert.deepStrictEqual(yield* cache.get("a"), Option.none())
+    }).pipe(asAnn, Effect.provide(RAMCache.layer({}))))
+
+  it.effect("when it is full, what has expired goes first, then what was used least recently", () =>
+    Effect.gen(function*() {
+      const cache = yield* Cache
+      const value = "x".repeat(10_000)
+      for (const key of ["a", "b", "c"]) yield* cache.set(key, value)
+      yield* cache.set("short", value, { timeToLive: "1 second" })
+      yield* cache.get("a")
+      yield* TestClock.adjust("2 seconds")
+      yield* cache.set("d", value)
+      assert.deepStrictEqual(yield* Effect.filter(["a", "b", "c", "d"], cache.exists), ["a", "b", "c", "d"])
+      yield* cache.get("a")
+      yield* cache.set("e", value)
+      const left = yield* Effect.filter(["a", "b", "c", "d", "e"], cache.exists)
+      assert.deepStrictEqual(left, ["a", "c", "d", "e"])
+    }).pipe(asAnn, Effect.provide(RAMCache.layer({ maxBytes: "84kb" }))))
+
+  it.effect("a value larger than the whole cache is refused and evicts nothing", () =>
+    Effect.gen(function*() {
+      const cache = yield* Cache
+      yield* cache.set("a", "small")
+      const error = yield* Effect.flip(cache.set("b", "x".repeat(10_000)))
+      assert.deepInclude(error, { _tag: "ConnectorError", reason: "InvalidInput" })
+      assert.isTrue(yield* cache.exists("a"))
+    }).pipe(asAnn, Effect.provide(RAMCache.layer({ maxBytes: 4000 }))))
+
+  it.effect("an entry nobody can read back is refused, not open", () =>
+    Effect.gen(function*() {
+      const cache = yield* Cache
+      const connector = yield* CacheConnector
+      for (const text of ["", "no list", "{}\nvalue", "{\"acl\":{\"grants\":\"all\"}}\nvalue", "null\nvalue"]) {
+        yield* connector.set(`user:ann/${text.length}`, text, Duration.infinity, Option.none())
+        assert.deepInclude(yield* Effect.flip(cache.get(String(text.length))), { reason: "Corrupted" })
+      }
+    }).pipe(asAnn, Effect.provide(Layer.provideMerge(cacheLayer, RAMCache.contract({})))))
+
+  it.effect("is bounded as its setting says, and says what it accepts", () =>
+    Effect.gen(function*() {
+      const error = yield* Effect.flip(
+        Effect.scoped(Layer.build(RAMCache.fromUnknown({ maxBytes: "lots" }, "Cache.Settings")))
+      )
+      assert.include(error.message, "Cache.Settings.maxBytes")
+      assert.include(error.message, "64mb")
+    }))
+})
+
+describe("ByteSize", () => {
+  const decode = Schema.decodeUnknownExit(ByteSize)
+
+  it("reads numbers and texts", () => {
+    const sizes = [[1, 1], ["512mb", 2 ** 29], ["10gb", 10 * 2 ** 30], ["1.5 KB", 1536], ["64", 64], ["7b", 7]] as const
+    for (const [text, bytes] of sizes) assert.deepStrictEqual(decode(text), Exit.succeed(bytes))
+    for (const text of [0, -1, 1.5, NaN, "", "mb", "1 xb", "-1mb", "0", null, "1e3"]) {
+      assert.isTrue(Exit.isFailure(decode(text)), JSON.stringify(text))
+    }
+  })
+
+  it.prop("a whole number of bytes reads back", [FastCheck.integer({ min: 1 })], ([bytes]) => {
+    assert.deepStrictEqual(decode(String(bytes)), Exit.succeed(bytes))
+  })
+})
