@@ -13,10 +13,14 @@ const cities = {
 const weather = createServer((request, response) => {
   const { pathname, searchParams } = new URL(request.url, "http://localhost")
   const city = searchParams.get("city") ?? ""
-  const found = pathname === "/weather" && Object.hasOwn(cities, city.toLowerCase()) ? cities[city.toLowerCase()] : undefined
+  const found = pathname === "/weather" && Object.hasOwn(cities, city.toLowerCase())
+    ? cities[city.toLowerCase()]
+    : undefined
   response.writeHead(found === undefined ? 404 : 200, { "content-type": "application/json" })
   const known = Object.keys(cities).join(", ")
-  response.end(JSON.stringify(found === undefined ? { error: `no weather for "${city}"; there is some for ${known}` } : found))
+  response.end(
+    JSON.stringify(found === undefined ? { error: `no weather for "${city}"; there is some for ${known}` } : found)
+  )
 })
 weather.on("error", ({ message }) => console.error(`the weather agent will not work: ${message}`))
 weather.listen(4112, "127.0.0.1")

@@ -1,5 +1,5 @@
 /** From a document to a program: one pass that validates the whole graph and reports all problems together. */
-import { Effect, ParseResult, type Schema } from "effect"
+import { Effect, type Either, ParseResult, Schema } from "effect"
 import type * as Component from "../components/Component.ts"
 import { didYouMean } from "../kernel/Nearest.ts"
 import { type AgentDefinition, agentInfo, type Skill } from "./AgentDefinition.ts"
@@ -132,6 +132,7 @@ const withSkill = (component: Component.Any, skill: Skill): Component.Any => ({
   answer: ({ result }) => result["result"]
 })
 
+/** Field by field: a struct would stop at the first stage in which any field fails, and hide what fails later. */
 const decodeSettings = (
   record: ComponentRecord,
   component: Component.Any,
@@ -139,20 +140,44 @@ const decodeSettings = (
   path: string,
   report: Report
 ): unknown => {
-  const decoded = ParseResult.decodeUnknownEither(component.config as unknown as Schema.Schema.AnyNoContext, { errors: "all" })(
-    Variables.settingsOf(record, variables)
-  )
-  if (decoded._tag === "Right") return decoded.right
-  for (const issue of ParseResult.ArrayFormatter.formatIssueSync(decoded.left)) {
-    report({
-      path: `${path}.${pathText(["data", ...issue.path])}`,
-      component: record.id,
-      problem: issue.path.length > 0 && issue._tag === "Missing"
-        ? `${record.name} needs the setting "${String(issue.path[0])}"`
-        : issue.message
-    })
+  const settings = Variables.settingsOf(record, variables)
+  const config: Record<string, unknown> = {}
+  let isValid = true
+  for (const decode of decodersOf(component)) {
+    const decoded = decode(settings)
+    if (decoded._tag === "Right") {
+      Object.assign(config, decoded.right)
+      continue
+    }
+    isValid = false
+    for (const issue of ParseResult.ArrayFormatter.formatIssueSync(decoded.left)) {
+      report({
+        path: `${path}.${pathText(["data", ...issue.path])}`,
+        component: record.id,
+        problem: issue.path.length > 0 && issue._tag === "Missing"
+          ? `${record.name} needs the setting "${String(issue.path[0])}"`
+          : issue.message
+      })
+    }
   }
-  return undefined
+  return isValid ? config : undefined
+}
+
+type Decode = (settings: unknown) => Either.Either<object, ParseResult.ParseIssue>
+
+const decoders = new WeakMap<Component.Any, ReadonlyArray<Decode>>()
+
+const decodersOf = (component: Component.Any): ReadonlyArray<Decode> => {
+  const known = decoders.get(component)
+  if (known !== undefined) return known
+  const fields = component.config.fields as Schema.Struct.Fields
+  const made = Object.entries(fields).map(([name, field]) =>
+    ParseResult.decodeUnknownEither(Schema.Struct({ [name]: field }) as unknown as Schema.Schema<object, unknown>, {
+      errors: "all"
+    })
+  )
+  decoders.set(component, made)
+  return made
 }
 
 /** Port names twice, or names a component with fixed ports does not know. */

@@ -173,10 +173,6 @@ const turnOf = <R>({ before, llm, message, options, tools, window }: TurnOptions
   const declared = Array.from(options.tools, ({ tool }) => tool).filter(({ name }, at, all) =>
     all.findIndex((other) => other.name === name) === at
   )
-  const limits: ToolCalls.Limits = {
-    timeout: toolTimeout,
-    maxResultTokens: Math.floor((window.contextTokens - window.reserve) / 2)
-  }
   const messages: Array<Prompt.Message> = [message]
   let text = ""
   let rounds = 0
@@ -184,6 +180,13 @@ const turnOf = <R>({ before, llm, message, options, tools, window }: TurnOptions
   let reason: Prompt.FinishReason = "unknown"
 
   type Events = Stream.Stream<ConversationEvent, ConversationError, R>
+
+  /** Half of the room left, so that no result takes it from the rounds to come. */
+  const limitsFor = (calls: number): ToolCalls.Limits => {
+    const kept = [...before.filter(({ role }) => role === "system"), ...messages]
+    const used = kept.reduce((sum, one) => sum + LLMContext.tokensOf(one), window.reserve)
+    return { timeout: toolTimeout, maxResultTokens: Math.max(0, Math.floor((window.contextTokens - used) / 2 / calls)) }
+  }
 
   /** One answer of the model, and what follows from it. */
   const ask = (last: boolean): Events =>
@@ -217,6 +220,7 @@ const turnOf = <R>({ before, llm, message, options, tools, window }: TurnOptions
     const allowed = rounds > maxRounds ? 0 : Math.min(calls.length, callsLeft)
     callsLeft -= allowed
     const results: Array<Prompt.ToolResultPart> = []
+    const limits = limitsFor(calls.length)
     const execute = (call: ToolCalls.Call, at: number) =>
       at < allowed ? ToolCalls.run(call, tools, limits) : Effect.succeed(ToolCalls.pending(call))
     const announced = calls.map(({ part }): ConversationEvent => ({

@@ -40,12 +40,13 @@ export const untilStopped = <A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effe
   Effect.raceFirst(self, Effect.flatMap(signal, (signal) => Effect.fail(new Stopped({ signal }))))
 
 /** Tells a failure once: as JSON on standard output for programs, else in words on standard error. */
-export const told = (json: boolean) => <A, E extends Failure, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A, Ended, R> =>
-  Effect.catchAll(self, (failure) => {
-    if (failure instanceof Ended) return Effect.fail(failure)
-    const ended = Effect.fail(new Ended({ code: codeOf(failure) }))
-    return Effect.zipRight(json ? Console.log(toJson(failure)) : Console.error(failure.message), ended)
-  })
+export const told =
+  (json: boolean) => <A, E extends Failure, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A, Ended, R> =>
+    Effect.catchAll(self, (failure) => {
+      if (failure instanceof Ended) return Effect.fail(failure)
+      const ended = Effect.fail(new Ended({ code: codeOf(failure) }))
+      return Effect.zipRight(json ? Console.log(toJson(failure)) : Console.error(failure.message), ended)
+    })
 
 /** The exit code of a whole program. What nobody foresaw is told without a stack, which `--log-level debug` shows. */
 export const codeOfCause = (cause: Cause.Cause<unknown>, json: boolean): Effect.Effect<number> => {
@@ -58,7 +59,10 @@ export const codeOfCause = (cause: Cause.Cause<unknown>, json: boolean): Effect.
   if (failure instanceof UsageError) return Effect.as(Console.error(failure.message), 2)
   const defect = Cause.squash(cause)
   const message = defect instanceof Error ? defect.message : String(defect)
-  const unforeseen = { _tag: "InternalError", message: `unforeseen: ${message}. This is a bug; --log-level debug shows more` }
+  const unforeseen = {
+    _tag: "InternalError",
+    message: `unforeseen: ${message}. This is a bug; --log-level debug shows more`
+  }
   return Effect.logDebug("unforeseen", cause).pipe(
     Effect.zipRight(json ? Console.log(toJson(unforeseen)) : Console.error(unforeseen.message)),
     Effect.as(1)
@@ -68,7 +72,7 @@ export const codeOfCause = (cause: Cause.Cause<unknown>, json: boolean): Effect.
 /** `{ "error": tag, "message": …, ...fields }`. A cause is for logs. */
 export const toJson = (failure: Failure): string => {
   const { _tag, cause: _, ...fields } = failure as Failure & { readonly cause?: unknown }
-  return Json.stringify({ ...fields, error: _tag, message: failure.message })
+  return Json.stringify({ error: _tag, message: failure.message, ...fields })
 }
 
 const codeOf = (failure: Failure): number =>

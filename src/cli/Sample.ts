@@ -4,7 +4,10 @@ import { defaultModelOf } from "../agents/AgentTools.ts"
 import type { Endpoint, EndpointInput } from "../agents/Endpoint.ts"
 
 /** For an agent with a model: a message to it. For any other: a call of its first endpoint. */
-export const curl = (agent: LoadedAgent, { auth, url }: { readonly url: string; readonly auth: "local" | "account" }): string => {
+export const curl = (
+  agent: LoadedAgent,
+  { auth, url }: { readonly url: string; readonly auth: "local" | "account" }
+): string => {
   const home = `${url}/agents/${encodeURIComponent(agent.id)}`
   const [first] = agent.endpoints
   const key = auth === "account" ? ` -H "Authorization: Bearer $SRE_API_KEY"` : ""
@@ -26,7 +29,9 @@ const post = (url: string, body: unknown) =>
   ` ${quoted(url)} -H 'content-type: application/json' -d ${quoted(JSON.stringify(body))}`
 
 /** A value of the input's type; of a text, one that fits what it is called. */
-export const valueOf = ({ description, fallback, name, type }: Pick<EndpointInput, "name" | "type" | "description" | "fallback">): unknown => {
+export const valueOf = (
+  { description, fallback, name, type }: Pick<EndpointInput, "name" | "type" | "description" | "fallback">
+): unknown => {
   if (fallback !== undefined) return fallback
   switch (type.toLowerCase()) {
     case "number":

@@ -30,7 +30,9 @@ export const text = (served: Served): string => {
       "",
       agent.name === agent.id ? agent.id : `${agent.id} - ${agent.name}`,
       ...agent.endpoints.map(({ description, inputs, method, name }) =>
-        `  ${method.padEnd(4)} ${name}(${inputs.map(signature).join(", ")})${description === "" ? "" : `  ${description}`}`
+        `  ${method.padEnd(4)} ${name}(${inputs.map(signature).join(", ")})${
+          description === "" ? "" : `  ${description}`
+        }`
       ),
       `  ${Sample.curl(agent, { url, auth })}`
     ]),

@@ -1,13 +1,13 @@
 /** A booted system for one command: what the configuration says, and for the rest what suits one person at a shell. */
 import { Config, Effect, Layer, LogLevel, Option } from "effect"
 import { currentMinimumLogLevel, get } from "effect/FiberRef"
+import type { AgentDefinition } from "../agents/AgentDefinition.ts"
+import { defaultModelOf } from "../agents/AgentTools.ts"
 import { layerFromConfig, read } from "../boot/Configuration.ts"
 import type { Sre } from "../boot/Sre.ts"
 import type { BootError } from "../kernel/BootError.ts"
 import * as Candidate from "../security/Candidate.ts"
 import * as LLM from "../subsystems/llm/LLM.ts"
-import type { AgentDefinition } from "../agents/AgentDefinition.ts"
-import { defaultModelOf } from "../agents/AgentTools.ts"
 
 /** Services the configuration leaves out get the embedded defaults, with {@link atTheShell} for those it is about. */
 export const layer = (file: Option.Option<string>): Layer.Layer<Sre, BootError> =>
@@ -22,7 +22,10 @@ export const layer = (file: Option.Option<string>): Layer.Layer<Sre, BootError> 
  */
 const atTheShell = Effect.gen(function*() {
   const level = yield* get(currentMinimumLogLevel)
-  const baseURL = yield* Effect.orElseSucceed(Config.option(Config.nonEmptyString("OPENAI_BASE_URL")), Option.none<string>)
+  const baseURL = yield* Effect.orElseSucceed(
+    Config.option(Config.nonEmptyString("OPENAI_BASE_URL")),
+    Option.none<string>
+  )
   return {
     Log: { Connector: "ConsoleLog", Settings: { level: nameOf(level) } },
     ...Option.match(baseURL, {
@@ -56,7 +59,9 @@ export const missingKey = ({ document, id }: AgentDefinition): Effect.Effect<Opt
     Effect.catchAll((error) =>
       Effect.succeed(
         error._tag === "MissingCredentials"
-          ? Option.some(`${id}: no ${error.variable ?? `key for ${error.provider}`}, conversations use the built-in Echo model`)
+          ? Option.some(
+            `${id}: no ${error.variable ?? `key for ${error.provider}`}, conversations use the built-in Echo model`
+          )
           : Option.none()
       )
     )

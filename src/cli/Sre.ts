@@ -1,12 +1,14 @@
 /** The command tree. Each command's code is loaded when it is asked for: this file and what it imports is what `sre` costs. */
 import * as Args from "@effect/cli/Args"
 import * as Command from "@effect/cli/Command"
+import * as HelpDoc from "@effect/cli/HelpDoc"
 import * as Span from "@effect/cli/HelpDoc/Span"
 import * as Options from "@effect/cli/Options"
+import * as ValidationError from "@effect/cli/ValidationError"
 import * as NodeFileSystem from "@effect/platform-node-shared/NodeFileSystem"
 import * as NodePath from "@effect/platform-node-shared/NodePath"
 import * as NodeTerminal from "@effect/platform-node-shared/NodeTerminal"
-import { Console, Effect, Layer, Logger, LogLevel } from "effect"
+import { Console, Effect, Layer, Logger, LogLevel, Option, Schema } from "effect"
 import { stripVTControlCharacters } from "node:util"
 import * as Candidate from "../security/Candidate.ts"
 import { codeOfCause, type Failure, told, untilStopped } from "./Ending.ts"
@@ -20,10 +22,13 @@ const command = <C extends { readonly json: boolean }, E extends Failure, R>(
 
 const stoppable = <C extends { readonly json: boolean }, E extends Failure, R>(
   load: () => Promise<(options: C) => Effect.Effect<void, E, R>>
-) => command(async () => {
-  const run = await load()
-  return (options: C) => untilStopped(run(options))
-})
+) =>
+  command(async () => {
+    const run = await load()
+    return (options: C) => untilStopped(run(options))
+  })
+
+const refused = (problem: string) => Effect.fail(ValidationError.invalidValue(HelpDoc.p(problem)))
 
 const json = Options.boolean("json").pipe(Options.withDescription("Answer with JSON on standard output, errors too."))
 const config = Options.text("config").pipe(
@@ -32,7 +37,12 @@ const config = Options.text("config").pipe(
 )
 const as = Options.text("as").pipe(
   Options.withDescription("Who is asking: user:ID, agent:ID or team:ID. Default: user:local."),
-  Options.withSchema(Candidate.FromString),
+  Options.mapEffect((text) =>
+    Option.match(Schema.decodeOption(Candidate.FromString)(text), {
+      onNone: () => refused(`--as: expected user:ID, agent:ID or team:ID, got "${text}"`),
+      onSome: Effect.succeed
+    })
+  ),
   Options.withDefault(Candidate.user("local"))
 )
 const file = Args.text({ name: "FILE" }).pipe(Args.withDescription("An agent: a .smyth file."))
@@ -83,14 +93,30 @@ const prompt = Command.make("prompt", {
 
 const serve = Command.make("serve", {
   paths,
-  port: Options.integer("port").pipe(Options.withDescription("Default: 4111. 0 takes any free one."), Options.optional),
-  host: Options.text("host").pipe(Options.withDescription("Address to listen on. Default: 127.0.0.1."), Options.optional),
+  port: Options.integer("port").pipe(
+    Options.withDescription("Default: 4111. 0 takes any free one."),
+    Options.mapEffect((port) =>
+      port >= 0 && port <= 65_535
+        ? Effect.succeed(port)
+        : refused(`--port: expected a number from 0 to 65535, got ${port}`)
+    ),
+    Options.optional
+  ),
+  host: Options.text("host").pipe(
+    Options.withDescription("Address to listen on. Default: 127.0.0.1."),
+    Options.optional
+  ),
   auth: Options.choice("auth", ["local", "account"]).pipe(
     Options.withDescription("local: this machine only, everybody is user:local. account: API keys and tokens."),
     Options.withDefault("local" as const)
   ),
   cors: Options.text("cors").pipe(
     Options.withDescription("Origin whose pages may use the server, like https://example.com."),
+    Options.mapEffect((origin) =>
+      URL.canParse(origin) && new URL(origin).origin === origin
+        ? Effect.succeed(origin)
+        : refused(`--cors: expected an origin like https://example.com, without a path; got "${origin}"`)
+    ),
     Options.repeated
   ),
   config,

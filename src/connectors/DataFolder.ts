@@ -76,14 +76,18 @@ export const draft = <A, E, R>(
 > =>
   Effect.gen(function*() {
     const temporary = join(dirname(path), `${temporaryPrefix}${randomUUID()}`)
-    yield* Effect.addFinalizer(() => quietly(() => rm(temporary, { force: true })))
+    let isPending = true
+    yield* Effect.addFinalizer(() => isPending ? quietly(() => rm(temporary, { force: true })) : Effect.void)
     const written = yield* Effect.acquireUseRelease(
       attempt(connector, "write", () => openFile(temporary, "wx", mode)),
       (file) => Effect.zipLeft(write(file), attempt(connector, "write", () => file.sync())),
       (file) => quietly(() => file.close())
     )
     const commit = Effect.zipRight(
-      attempt(connector, "write", () => rename(temporary, path)),
+      attempt(connector, "write", async () => {
+        await rename(temporary, path)
+        isPending = false
+      }),
       syncFolder(dirname(path))
     )
     return { written, commit: Effect.uninterruptible(commit) }

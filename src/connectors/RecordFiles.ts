@@ -162,7 +162,8 @@ export const make = Effect.fnUntraced(function*<H, I>(
         (cause) =>
           new ConnectorError({ connector, method: "put", reason: "InvalidInput", detail: "it is not JSON", cause })
       )
-      yield* verify(path, "put", expected)
+      // A stream that would lose is better not read at all.
+      if (!(body instanceof Uint8Array)) yield* verify(path, "put", expected)
       if (yield* DataFolder.makeFolder(connector, "put", dirname(path))) yield* DataFolder.syncFolder(folder)
       const write = (file: FileHandle) => writeRecord(connector, file, Buffer.from(json), body)
       const { commit } = yield* DataFolder.draft(connector, path, write)
@@ -271,18 +272,16 @@ const writeRecord = Effect.fnUntraced(function*<E, R>(
 ) {
   const append = (bytes: Uint8Array) =>
     DataFolder.attempt(connector, "put", (signal) => file.writeFile(bytes, { signal }))
-  yield* append(new Uint8Array(prefixLength))
-  yield* append(json)
-  let bodyLength = 0
   if (body instanceof Uint8Array) {
-    yield* append(body)
-    bodyLength = body.length
-  } else {
-    yield* Stream.runForEach(body, (bytes) => {
-      bodyLength += bytes.length
-      return append(bytes)
-    })
+    yield* append(Buffer.concat([prefixOf(json, body.length), json]))
+    return yield* append(body)
   }
+  yield* append(Buffer.concat([new Uint8Array(prefixLength), json]))
+  let bodyLength = 0
+  yield* Stream.runForEach(body, (bytes) => {
+    bodyLength += bytes.length
+    return append(bytes)
+  })
   const prefix = prefixOf(json, bodyLength)
   yield* DataFolder.attempt(connector, "put", () => file.write(prefix, 0, prefix.length, 0))
 })

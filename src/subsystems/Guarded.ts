@@ -1,5 +1,5 @@
 /** What the stores of guarded data have in common: addresses, the list that decides, and writes that cannot be outrun. */
-import { Effect, Either, Option, ParseResult, Schema } from "effect"
+import { type Context, Effect, Either, Option, ParseResult, RcMap, Schema, type Scope } from "effect"
 import { ConnectorError, isConflict } from "../kernel/ConnectorError.ts"
 import * as Access from "../security/Access.ts"
 import * as Acl from "../security/Acl.ts"
@@ -24,12 +24,29 @@ export interface Guarded {
     level: Acl.Level,
     found: Option.Option<{ readonly acl: Acl.Acl }>
   ) => Effect.Effect<void, Access.AccessError>
+  /**
+   * Runs read-check-write again when another write came between. Those of this process that lost one queue up by `key`, so
+   * that they do not go on outrunning each other.
+   */
+  readonly retryConflicts: (key: string) => <A, E, R>(self: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
 }
 
 /** Built once when a service is built. */
-export const make = (service: string): Effect.Effect<Guarded> =>
-  Effect.map(Access.guard(service), (guard) => ({
+export const make = Effect.fnUntraced(function*(service: string): Effect.fn.Return<Guarded, never, Scope.Scope> {
+  const guard = yield* Access.guard(service)
+  const queues = yield* RcMap.make({ lookup: (_key: string) => Effect.makeSemaphore(1) })
+
+  return {
     guard,
+    retryConflicts: (key) => <A, E, R>(self: Effect.Effect<A, E, R>) => {
+      const again = Effect.contextWithEffect((context: Context.Context<R>) =>
+        Effect.scoped(
+          Effect.flatMap(RcMap.get(queues, key), (queue) =>
+            queue.withPermits(1)(Effect.retry(Effect.provide(self, context), { while: isConflict, times: 100 })))
+        )
+      )
+      return Effect.catchAll(self, (error) => isConflict(error) ? again : Effect.fail(error))
+    },
     locate: Effect.fnUntraced(function*(operation, key) {
       const who = yield* guard.candidate(operation)
       const address = yield* Address.resolve(key, who)
@@ -41,7 +58,8 @@ export const make = (service: string): Effect.Effect<Guarded> =>
         level,
         resource: key
       })
-  }))
+  }
+})
 
 /** The list a write stores: the one there is, so that a later writer does not become owner, else a new one. */
 export const aclOf = (place: Place, found: Option.Option<{ readonly acl: Acl.Acl }>): Acl.Acl =>
@@ -68,10 +86,6 @@ export const keyFor = (who: Candidate.Candidate, key: string): string => {
   const [, role, id, path] = /^([^:]+):([^/]+)\/(.*)$/s.exec(key) ?? []
   return Address.toUri({ home: { role: role as Candidate.Role, id: id ?? "" }, path: path ?? "" })
 }
-
-/** Runs read-check-write again when another write came between: each time that one got on, so there is nothing to wait for. */
-export const retryConflicts = <A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
-  Effect.retry(self, { while: isConflict, times: 100 })
 
 /** A part of a list: at most `limit` items behind the one that `next` of the page before named. */
 export interface Page {

@@ -239,7 +239,7 @@ export const suite = <E>(name: string, connector: Layer.Layer<Storage.StorageCon
           assert.strictEqual(seen.length, 1000)
           assert.sameMembers(seen, keys.filter((key) => key.startsWith("user:many/p1")))
           assert.deepStrictEqual((yield* store.list("user:nobody/", { after: none, limit: 10 })).items, [])
-        }))
+        }), 60_000)
 
       it.effect("the first writer owns an object, also when two race; a later one does not become owner", () =>
         Effect.gen(function*() {

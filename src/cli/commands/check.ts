@@ -14,8 +14,10 @@ interface Options {
 export const run = Effect.fnUntraced(function*({ json, paths }: Options) {
   const registry = Compile.registry(builtIn)
   const files = yield* Documents.find(paths)
-  const reports = yield* Effect.forEach(files, (file) =>
-    Effect.map(problemsOf(file, registry), (problems) => ({ file, problems })))
+  const reports = yield* Effect.forEach(
+    files,
+    (file) => Effect.map(problemsOf(file, registry), (problems) => ({ file, problems }))
+  )
   const errors = count(reports, "error")
   const warnings = count(reports, "warning")
   yield* Console.log(

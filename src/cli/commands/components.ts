@@ -1,10 +1,10 @@
 /** `sre components`: what agents are made of, as the registry has it. */
 import { Console, Effect, Either, ParseResult, Schema } from "effect"
+import { isSet } from "../../agents/AgentDocument.ts"
 import * as Ports from "../../agents/Ports.ts"
 import type * as Component from "../../components/Component.ts"
 import { builtIn } from "../../components/registry.ts"
 import { didYouMean } from "../../kernel/Nearest.ts"
-import { isSet } from "../../agents/AgentDocument.ts"
 
 interface Options {
   readonly names: ReadonlyArray<string>
@@ -16,7 +16,9 @@ export class UnknownComponent extends Schema.TaggedError<UnknownComponent>()("Un
   accepted: Schema.Array(Schema.String)
 }) {
   override get message(): string {
-    return `There is no component "${this.name}".${didYouMean(this.name, this.accepted)} There are: ${this.accepted.join(", ")}`
+    return `There is no component "${this.name}".${didYouMean(this.name, this.accepted)} There are: ${
+      this.accepted.join(", ")
+    }`
   }
 }
 
@@ -54,7 +56,11 @@ const describe = (component: Component.Any) => {
     description: component.description,
     aliases: component.aliases,
     settings: settingsOf(component),
-    inputs: Ports.inputs(record, component).map(({ port, type }) => ({ name: port.name, type, required: !isSet(port.optional) })),
+    inputs: Ports.inputs(record, component).map(({ port, type }) => ({
+      name: port.name,
+      type,
+      required: !isSet(port.optional)
+    })),
     openInputs: component.openInputs,
     outputs: Ports.outputs(record, component).map((port) => ({
       name: port.name,
@@ -77,7 +83,9 @@ const settingsOf = ({ config }: Component.Any): ReadonlyArray<Setting> =>
   })
 
 const literalsOf = ({ ast }: Schema.Schema<unknown>, name: string): ReadonlyArray<string> => {
-  const property = ast._tag === "TypeLiteral" ? ast.propertySignatures.find((one) => one.name === name)?.type : undefined
+  const property = ast._tag === "TypeLiteral"
+    ? ast.propertySignatures.find((one) => one.name === name)?.type
+    : undefined
   const members = property?._tag === "Union" ? property.types : property === undefined ? [] : [property]
   return members.flatMap((one) => one._tag === "Literal" && typeof one.literal === "string" ? [one.literal] : [])
 }
@@ -87,8 +95,10 @@ const page = (one: ReturnType<typeof describe>): string =>
     `${one.name} (${one.category})`,
     `  ${one.description}`,
     ...section("settings", one.settings, setting),
-    ...section("inputs", one.inputs, ({ name, required, type }) => `${name}${required ? "" : "?"}: ${type}`, one.openInputs),
-    ...section("outputs", one.outputs, ({ name, type }) => `${name}: ${type}`, one.openOutputs),
+    ...section("inputs", one.inputs, ({ name, required, type }) =>
+      `${name}${required ? "" : "?"}: ${type}`, one.openInputs),
+    ...section("outputs", one.outputs, ({ name, type }) =>
+      `${name}: ${type}`, one.openOutputs),
     ""
   ].join("\n")
 

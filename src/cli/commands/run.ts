@@ -70,7 +70,13 @@ const followed = <E, R>(events: Stream.Stream<AgentEvent, E, R>, { endpoint, jso
 const line = ({ event, seq }: AgentEvent): string => {
   const { _tag, ...fields } = event
   const place = "key" in fields ? ` ${fields.key} (${fields.component})` : ""
-  const { component: _, componentId: __, key: ___, title: ____, ...rest } = { component: "", componentId: "", key: "", title: "", ...fields }
+  const { component: _, componentId: __, key: ___, title: ____, ...rest } = {
+    component: "",
+    componentId: "",
+    key: "",
+    title: "",
+    ...fields
+  }
   return `#${seq} ${_tag}${place}${Object.keys(rest).length === 0 ? "" : ` ${Json.preview(rest, 200)}`}`
 }
 

@@ -70,12 +70,16 @@ const loaded = Effect.fnUntraced(function*(paths: ReadonlyArray<string>) {
   const [problems, found] = [results.flatMap(leftOf), results.flatMap(rightOf)]
   return {
     agents: found.map(({ agent }) => agent),
-    problems: problems.map(({ message }) => message),
+    problems,
     replaced: found.flatMap(({ replaced }) => Option.toArray(replaced))
   }
 })
 
-const load = Effect.fnUntraced(function*(file: string) {
+/** What is wrong with a file, with its name: an agent's own name may be that of another file. */
+const load = (file: string) =>
+  Effect.mapError(loadFile(file), ({ message }) => message.startsWith(file) ? message : `${file}: ${message}`)
+
+const loadFile = Effect.fnUntraced(function*(file: string) {
   const agents = yield* Agents
   const definition = yield* Documents.read(file)
   const replaced = yield* Session.missingKey(definition)

@@ -4,7 +4,7 @@ import { Console, Effect, Option, Redacted } from "effect"
 import * as VaultFile from "../../boot/VaultFile.ts"
 import * as Candidate from "../../security/Candidate.ts"
 import { Vault } from "../../security/Vault.ts"
-import { UsageError } from "../Ending.ts"
+import { Stopped, UsageError } from "../Ending.ts"
 import * as Input from "../Input.ts"
 import * as Session from "../Session.ts"
 
@@ -33,20 +33,25 @@ export const list = Effect.fnUntraced(function*(options: Options) {
   yield* Effect.forEach(names, (name) => Console.log(name), { discard: true })
 })
 
-export const convert = Effect.fnUntraced(function*(options: { readonly file: Option.Option<string>; readonly json: boolean }) {
-  const file = yield* Option.match(options.file, { onNone: () => VaultFile.standard, onSome: Effect.succeed })
-  yield* VaultFile.encrypt(file)
-  yield* Console.log(options.json ? JSON.stringify({ file, encrypted: true }) : `${file} is encrypted`)
-})
+export const convert = Effect.fnUntraced(
+  function*(options: { readonly file: Option.Option<string>; readonly json: boolean }) {
+    const file = yield* Option.match(options.file, { onNone: () => VaultFile.standard, onSome: Effect.succeed })
+    yield* VaultFile.encrypt(file)
+    yield* Console.log(options.json ? JSON.stringify({ file, encrypted: true }) : `${file} is encrypted`)
+  }
+)
 
 /** Who runs the command may act for a team of this installation: the vault's file and key are theirs. */
-const homeOf = ({ as, team }: Options) =>
-  Option.match(team, { onNone: () => as, onSome: Candidate.team })
+const homeOf = ({ as, team }: Options) => Option.match(team, { onNone: () => as, onSome: Candidate.team })
 
 const within = (options: Options) => <A, E>(self: Effect.Effect<A, E, Vault>) =>
   self.pipe(Candidate.as(homeOf(options)), Effect.provide(Session.layer(options.config)))
 
-const unseen = (name: string) => Prompt.run(Prompt.hidden({ message: `Value of ${name}` }))
+const unseen = (name: string) =>
+  Effect.mapError(
+    Prompt.run(Prompt.hidden({ message: `Value of ${name}` })),
+    () => new Stopped({ signal: "SIGINT" })
+  )
 
 /** `echo` and editors end a text with a line break that is none of the secret. */
 const withoutLineEnd = (text: string) => Redacted.make(text.replace(/\r?\n$/, ""))

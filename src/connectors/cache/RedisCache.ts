@@ -96,7 +96,16 @@ const connect = Effect.fnUntraced(function*(settings: Settings) {
     Effect.try({ try: () => client(ioredis.Redis, settings), catch: fromRedisError("connect") }),
     (redis) => Effect.sync(() => redis.disconnect())
   )
-  yield* attempt("connect", () => redis.connect())
+  // What went wrong is told to the listener alone, while the call fails with "Connection is closed". And without a listener
+  // the client prints what the commands report anyway.
+  let cause: unknown
+  redis.on("error", (error) => {
+    cause = error
+  })
+  yield* Effect.mapError(
+    attempt("connect", () => redis.connect()),
+    (error) => cause === undefined ? error : fromRedisError("connect")(cause)
+  )
   return redis
 })
 
@@ -108,11 +117,9 @@ const client = (Client: typeof Redis, { hosts, name, password, url }: Settings):
     maxRetriesPerRequest: 1,
     ...(password === undefined ? {} : { password: Redacted.value(password) })
   }
-  const redis = hosts === undefined || name === undefined
+  return hosts === undefined || name === undefined
     ? new Client(url === undefined ? "redis://127.0.0.1:6379" : Redacted.value(url), options)
     : new Client({ ...options, name, sentinels: hosts.split(",").map(sentinel) })
-  // Every command reports its own failure; without a listener the client would print it as well.
-  return redis.on("error", () => {})
 }
 
 const sentinel = (text: string) => {

@@ -95,7 +95,7 @@ const open = Effect.fnUntraced(function*(
   const decoder = ChatEvents.make(connector)
   const controller = yield* Effect.acquireRelease(
     Effect.sync(() => new AbortController()),
-    (controller) => decoder.isDone() ? Effect.void : Effect.void
+    (controller) => decoder.isDone() ? Effect.void : Effect.sync(() => controller.abort())
   )
   const now = yield* Clock.currentTimeMillis
   const response = yield* Effect.tryPromise({

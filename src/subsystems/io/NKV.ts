@@ -65,7 +65,7 @@ export class NKV extends Context.Tag("effect-sre/NKV")<NKV, {
 
 const make = Effect.gen(function*() {
   const connector = yield* NKVConnector
-  const { check, guard, locate } = yield* Guarded.make("NKV")
+  const { check, guard, locate, retryConflicts } = yield* Guarded.make("NKV")
 
   const open = ({ value, version }: StoredText, resource: string) =>
     Effect.map(Guarded.unpack("NKV", resource, value), ({ acl, value }) => ({ acl, value, version }))
@@ -94,7 +94,7 @@ const make = Effect.gen(function*() {
         const packed = Guarded.pack({ acl: Guarded.aclOf(place, found), metadata: {}, value: text })
         yield* connector.set(space, key, packed, Guarded.versionOf(found))
       },
-      Guarded.retryConflicts,
+      (self, _namespace, key) => retryConflicts(key)(self),
       traced("NKV.set")
     ),
     exists: Effect.fnUntraced(function*(namespace, key) {
@@ -105,7 +105,7 @@ const make = Effect.gen(function*() {
         const { found, namespace: space } = yield* find("remove", namespace, key, "owner")
         if (Option.isSome(found)) yield* connector.remove(space, key, found.value.version)
       },
-      Guarded.retryConflicts,
+      (self, _namespace, key) => retryConflicts(key)(self),
       traced("NKV.remove")
     ),
     list: Effect.fnUntraced(function*(namespace) {
@@ -133,7 +133,7 @@ const make = Effect.gen(function*() {
   })
 })
 
-export const layer: Layer.Layer<NKV, never, NKVConnector> = Layer.effect(NKV, make)
+export const layer: Layer.Layer<NKV, never, NKVConnector> = Layer.scoped(NKV, make)
 
 const pageSize = 500
 

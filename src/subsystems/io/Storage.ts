@@ -133,7 +133,7 @@ export class Storage extends Context.Tag("effect-sre/Storage")<Storage, {
 
 const make = Effect.gen(function*() {
   const connector = yield* StorageConnector
-  const { check, guard, locate } = yield* Guarded.make("Storage")
+  const { check, guard, locate, retryConflicts } = yield* Guarded.make("Storage")
 
   /** The object there is, and the version to replace: that of an expired one, too, which counts as absent. */
   const find = Effect.fnUntraced(function*({ key }: Guarded.Place) {
@@ -169,7 +169,7 @@ const make = Effect.gen(function*() {
       Effect.flatMap(({ object, place }) =>
         Effect.flatMap(change(object), (changed) => connector.update(place.key, changed, object.version))
       ),
-      Guarded.retryConflicts,
+      retryConflicts(key),
       traced(`Storage.${operation}`)
     )
 
@@ -228,9 +228,9 @@ const make = Effect.gen(function*() {
           who
         )),
     write: (key, bytes, options = {}) =>
-      put<never, never>("write", key, bytes, options).pipe(Guarded.retryConflicts, traced("Storage.write")),
+      put<never, never>("write", key, bytes, options).pipe(retryConflicts(key), traced("Storage.write")),
     writeStream: (key, body, options = {}) => traced("Storage.writeStream")(put("writeStream", key, body, options)),
-    modify: (key, change) => modify(key, change).pipe(Guarded.retryConflicts, traced("Storage.modify")),
+    modify: (key, change) => modify(key, change).pipe(retryConflicts(key), traced("Storage.modify")),
     exists: Effect.fnUntraced(function*(key) {
       const place = yield* locate("exists", key)
       const { found } = yield* find(place)
@@ -244,7 +244,7 @@ const make = Effect.gen(function*() {
         yield* check(place, "owner", found)
         if (Option.isSome(version)) yield* connector.remove(place.key, version.value)
       },
-      Guarded.retryConflicts,
+      (self, key) => retryConflicts(key)(self),
       traced("Storage.remove")
     ),
     info: Effect.fnUntraced(function*(key) {
@@ -282,7 +282,7 @@ const make = Effect.gen(function*() {
   })
 })
 
-export const layer: Layer.Layer<Storage, never, StorageConnector> = Layer.effect(Storage, make)
+export const layer: Layer.Layer<Storage, never, StorageConnector> = Layer.scoped(Storage, make)
 
 const pageSize = 500
 

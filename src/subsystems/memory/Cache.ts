@@ -95,7 +95,7 @@ interface Entry extends Guarded.Envelope, Omit<CachedText, "value"> {}
 
 const make = Effect.gen(function*() {
   const connector = yield* CacheConnector
-  const { check, guard, locate } = yield* Guarded.make("Cache")
+  const { check, guard, locate, retryConflicts } = yield* Guarded.make("Cache")
 
   const find = Effect.fnUntraced(function*(operation: string, key: string, level: Acl.Level) {
     const place = yield* locate(operation, key)
@@ -130,7 +130,7 @@ const make = Effect.gen(function*() {
         Effect.flatMap(change(entry), (changed) =>
           connector.set(place.key, Guarded.pack({ ...entry, ...changed }), "keep", Option.some(entry.version)))
       ),
-      Guarded.retryConflicts,
+      retryConflicts(key),
       traced(`Cache.${operation}`)
     )
 
@@ -147,7 +147,7 @@ const make = Effect.gen(function*() {
       const timeToLive = Duration.decode(options.timeToLive ?? Duration.infinity)
       yield* connector.set(place.key, Guarded.pack(envelope), timeToLive, Guarded.versionOf(found))
     },
-    Guarded.retryConflicts,
+    (self, key) => retryConflicts(key)(self),
     traced("Cache.set")
   )
 
@@ -172,7 +172,7 @@ const make = Effect.gen(function*() {
         const { found, place } = yield* find("remove", key, "owner")
         if (Option.isSome(found)) yield* connector.remove(place.key, found.value.version)
       },
-      Guarded.retryConflicts,
+      (self, key) => retryConflicts(key)(self),
       traced("Cache.remove")
     ),
     timeToLive: read("timeToLive", "read", ({ timeToLive }) => timeToLive),
@@ -182,7 +182,7 @@ const make = Effect.gen(function*() {
         if (Option.isSome(found)) yield* connector.touch(place.key, Duration.decode(timeToLive), found.value.version)
         return Option.isSome(found)
       },
-      Guarded.retryConflicts,
+      (self, key) => retryConflicts(key)(self),
       traced("Cache.touch")
     ),
     metadata: read("metadata", "read", ({ metadata }) => metadata),
@@ -203,4 +203,4 @@ const make = Effect.gen(function*() {
   })
 })
 
-export const layer: Layer.Layer<Cache, never, CacheConnector> = Layer.effect(Cache, make)
+export const layer: Layer.Layer<Cache, never, CacheConnector> = Layer.scoped(Cache, make)

@@ -41,8 +41,8 @@ export interface Asked {
 }
 
 export interface Model {
-  readonly run: <C extends Fields, I extends Fields, O extends Fields, R extends Services>(
-    component: Component.Component<string, C, I, O, R>,
+  readonly run: <C extends Fields, I extends Fields, O extends Fields>(
+    component: Component.Component<string, C, I, O, Services>,
     options: RunOptions
   ) => Effect.Effect<Component.Outputs, Component.ComponentFailed>
   readonly asked: () => ReadonlyArray<Asked>

@@ -1,7 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Duration, Effect, Exit, FastCheck, Layer, Option, Schema, TestClock } from "effect"
+import { Duration, Effect, Layer, Option, TestClock } from "effect"
 import { RAMCache } from "../../../src/connectors/cache/RAMCache.ts"
-import { ByteSize } from "../../../src/kernel/ByteSize.ts"
 import * as Candidate from "../../../src/security/Candidate.ts"
 import { Cache, CacheConnector, layer as cacheLayer } from "../../../src/subsystems/memory/Cache.ts"
 import { suite } from "../../conformance/cache.ts"
@@ -64,20 +63,4 @@ describe("RAMCache", () => {
       assert.include(error.message, "Cache.Settings.maxBytes")
       assert.include(error.message, "64mb")
     }))
-})
-
-describe("ByteSize", () => {
-  const decode = Schema.decodeUnknownExit(ByteSize)
-
-  it("reads numbers and texts", () => {
-    const sizes = [[1, 1], ["512mb", 2 ** 29], ["10gb", 10 * 2 ** 30], ["1.5 KB", 1536], ["64", 64], ["7b", 7]] as const
-    for (const [text, bytes] of sizes) assert.deepStrictEqual(decode(text), Exit.succeed(bytes))
-    for (const text of [0, -1, 1.5, NaN, "", "mb", "1 xb", "-1mb", "0", null, "1e3"]) {
-      assert.isTrue(Exit.isFailure(decode(text)), JSON.stringify(text))
-    }
-  })
-
-  it.prop("a whole number of bytes reads back", [FastCheck.integer({ min: 1 })], ([bytes]) => {
-    assert.deepStrictEqual(decode(String(bytes)), Exit.succeed(bytes))
-  })
 })

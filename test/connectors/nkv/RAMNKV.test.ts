@@ -1,0 +1,20 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Effect } from "effect"
+import { RAMNKV } from "../../../src/connectors/nkv/RAMNKV.ts"
+import * as Candidate from "../../../src/security/Candidate.ts"
+import { NKV } from "../../../src/subsystems/io/NKV.ts"
+import { suite } from "../../conformance/nkv.ts"
+
+suite("RAM", RAMNKV.contract({}))
+
+describe("RAMNKV", () => {
+  it.effect("holds no more than its bound, loses nothing for it, and has room again after a clearing", () =>
+    Effect.gen(function*() {
+      const nkv = yield* NKV
+      yield* nkv.set("ns", "a", "x".repeat(3000))
+      assert.deepInclude(yield* Effect.flip(nkv.set("other", "b", "x".repeat(3000))), { reason: "Full" })
+      assert.isTrue(yield* nkv.exists("ns", "a"))
+      yield* nkv.clear("ns")
+      yield* nkv.set("other", "b", "x".repeat(3000))
+    }).pipe(Candidate.as(Candidate.user("ann")), Effect.provide(RAMNKV.layer({ maxBytes: "10kb" }))))
+})
