@@ -71,8 +71,8 @@ export const codeOfCause = (cause: Cause.Cause<unknown>, json: boolean): Effect.
 
 /** `{ "error": tag, "message": …, ...fields }`. A cause is for logs. */
 export const toJson = (failure: Failure): string => {
-  const { _tag, cause: _, ...fields } = failure as Failure & { readonly cause?: unknown }
-  return Json.stringify({ error: _tag, message: failure.message, ...fields })
+  const { _tag: error, cause: _, message, ...fields } = failure as Failure & { readonly cause?: unknown }
+  return Json.stringify({ error, message, ...fields })
 }
 
 const codeOf = (failure: Failure): number =>

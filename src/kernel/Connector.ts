@@ -1,6 +1,8 @@
 /** What a connector is: a name, the contract it implements, the service that guards it, its settings, and how to build it. */
-import { Config, type ConfigError, Context, Effect, Layer, ParseResult, Schema, type Scope } from "effect"
+import { Config, type ConfigError, Context, Effect, Layer, ParseResult, Schema, Scope } from "effect"
+import { createRequire } from "node:module"
 import { BootError } from "./BootError.ts"
+import { ConnectorError } from "./ConnectorError.ts"
 import { didYouMean } from "./Nearest.ts"
 
 export interface Connector<Name extends string, ContractId, ServiceId, Settings, Encoded, E> {
@@ -71,6 +73,42 @@ export const vendor = <A>(connector: string, packageName: string, load: () => Pr
         cause
       })
   })
+
+/**
+ * What a connector makes of its vendor package, on first use and for the time of the connector: the embedded default starts
+ * without loading what nobody uses yet. That the package is installed is checked at once.
+ */
+export const lazily = <A, E>(
+  connector: string,
+  packageName: string,
+  make: Effect.Effect<A, E | BootError, Scope.Scope>
+): Effect.Effect<Effect.Effect<A, Exclude<E, BootError> | ConnectorError>, BootError, Scope.Scope> =>
+  Effect.gen(function*() {
+    if (!isInstalled(packageName)) {
+      return yield* vendor(connector, packageName, () => Promise.reject(new Error("not installed")))
+    }
+    const made = make.pipe(
+      Scope.extend(yield* Effect.scope),
+      // The first caller may be interrupted; those after it must not find its interruption.
+      Effect.uninterruptible,
+      Effect.mapError((error) =>
+        error instanceof BootError
+          ? new ConnectorError({ connector, method: "load", reason: "Unsupported", detail: error.problem, cause: error })
+          : error as Exclude<E, BootError>
+      )
+    )
+    return yield* Effect.cached(made)
+  })
+
+/** A package that only other ways of loading can reach is there, too. */
+const isInstalled = (packageName: string): boolean => {
+  try {
+    createRequire(import.meta.url).resolve(packageName)
+    return true
+  } catch (error) {
+    return !(error instanceof Error && "code" in error && error.code === "MODULE_NOT_FOUND")
+  }
+}
 
 /** Several connectors of one service live side by side; `id` is the name its configuration entry gave to one. */
 export class UnknownInstance extends Schema.TaggedError<UnknownInstance>()("UnknownInstance", {

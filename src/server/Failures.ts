@@ -115,7 +115,7 @@ export const outside = <A, E, R>(
 const fail = (error: ConnectorError | NoCandidate | { readonly _tag: "" }) => {
   switch (error._tag) {
     case "ConnectorError":
-      return Effect.zipRight(Effect.logWarning("request failed", error), Effect.fail(ofBackend(error)))
+      return Effect.zipRight(Effect.logWarning(`a request failed: ${error.message}`), Effect.fail(ofBackend(error)))
     // Every endpoint runs as whoever asks: to find nobody is a bug of this server.
     case "NoCandidate":
       return Effect.die(error)

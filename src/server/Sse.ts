@@ -26,10 +26,10 @@ export const response = <A, E extends { readonly _tag: string; readonly message:
 ): Effect.Effect<HttpServerResponse.HttpServerResponse, E, Scope.Scope> =>
   Effect.gen(function*() {
     const pull = yield* Stream.toPull(stream)
-    const first = yield* Effect.catchAll(pull, Option.match({ onNone: () => Effect.succeedNone, onSome: Effect.fail }))
-      .pipe(
-        Effect.map((found) => Chunk.isChunk(found) ? found : Chunk.empty<A>())
-      )
+    const first = yield* Effect.catchAll(
+      pull,
+      Option.match({ onNone: () => Effect.succeed(Chunk.empty<A>()), onSome: (error) => Effect.fail(error) })
+    )
     const frames = Stream.concat(Stream.fromChunk(first), Stream.fromPull(Effect.succeed(pull))).pipe(
       Stream.mapChunks((chunk) => Chunk.of(Chunk.reduce(chunk, "", (sent, element) => sent + text(frame(element))))),
       Stream.catchAllCause((cause) =>

@@ -14,6 +14,8 @@ import { RAMNKV } from "../../src/connectors/nkv/RAMNKV.ts"
 import { NodeRouter } from "../../src/connectors/router/NodeRouter.ts"
 import { MemoryStorage } from "../../src/connectors/storage/MemoryStorage.ts"
 import { NullVault } from "../../src/connectors/vault/NullVault.ts"
+import type * as Access from "../../src/security/Access.ts"
+import type { Account } from "../../src/security/Account.ts"
 import * as ApiKey from "../../src/security/ApiKey.ts"
 import * as Candidate from "../../src/security/Candidate.ts"
 import * as Server from "../../src/server/Server.ts"
@@ -109,7 +111,7 @@ export interface Serving extends Slow {
   /** `http://127.0.0.1:<port>` */
   readonly url: string
   readonly port: number
-  readonly context: Context.Context<Sre.Sre | Router>
+  readonly context: Context.Context<Sre.Sre>
 }
 
 export interface Options {
@@ -118,6 +120,7 @@ export interface Options {
   readonly agents?: Omit<AgentsOptions, "components">
   /** By API key. The agents `a1` and `a2` and all users are in one team, but `user:stranger`. */
   readonly users?: Readonly<Record<string, string>>
+  readonly account?: Layer.Layer<Account | Access.Teams, unknown>
   readonly turns?: ReadonlyArray<TestLLM.Turn>
 }
 
@@ -129,20 +132,21 @@ export const serving = (options: Options = {}): Effect.Effect<Serving, unknown, 
       stopped: yield* Deferred.make<void>()
     }
     const sre = Sre.layer({
-      account: options.users === undefined
+      account: options.account ?? (options.users === undefined
         ? DummyAccount.layer({})
-        : JSONFileAccount.layer({ file: yield* accountFile(options.users) }),
+        : JSONFileAccount.layer({ file: yield* accountFile(options.users) })),
       log: ConsoleLog.layer({ level: "error" }),
       storage: MemoryStorage.layer({}),
       cache: RAMCache.layer({}),
       nkv: RAMNKV.layer({}),
       vault: NullVault.layer({}),
+      router: NodeRouter.layer({ port: 0, ...options.router }),
       llm: TestLLM.layer(options.turns ?? [])
     }, {
       components: [Pass, Session, Request, Fail, slow(signals)],
       agents: options.agents ?? {}
     })
-    const context = yield* Layer.build(Layer.merge(sre, NodeRouter.layer({ port: 0, ...options.router })))
+    const context = yield* Layer.build(sre)
     yield* Effect.gen(function*() {
       const agents = yield* Agents
       const owner = options.users === undefined ? Candidate.user("local") : Candidate.user("owner")

@@ -39,11 +39,17 @@ export const openAICompatible = <const Name extends string>(name: Name, options:
     service: LLM.standalone,
     settings: Settings,
     make: Effect.fnUntraced(function*(settings) {
-      const sdk = yield* Connector.vendor(name, "openai", () => import("openai"))
-      const fetch = yield* PooledFetch.make(name, settings.timeouts)
+      const loaded = yield* Connector.lazily(
+        name,
+        "openai",
+        Effect.all({
+          sdk: Connector.vendor(name, "openai", () => import("openai")),
+          fetch: PooledFetch.make(name, settings.timeouts)
+        })
+      )
 
       /** A client holds one key and serves one call. All that the SDK would read from the environment is given. */
-      const client = ({ apiKey, baseURL }: LLM.ProviderRequest) => {
+      const client = ({ fetch, sdk }: Effect.Effect.Success<typeof loaded>, { apiKey, baseURL }: LLM.ProviderRequest) => {
         // An entry that names the usual address does not choose one.
         const chosen = baseURL === options.baseURL ? undefined : baseURL
         return new sdk.OpenAI({
@@ -73,11 +79,12 @@ export const openAICompatible = <const Name extends string>(name: Name, options:
             Effect.mapError((detail) =>
               new ConnectorError({ connector: name, method: "stream", reason: "InvalidInput", detail })
             ),
-            Effect.flatMap((body) =>
+            Effect.zip(loaded),
+            Effect.flatMap(([body, vendor]) =>
               open(
                 name,
-                (signal) => client(request).chat.completions.create(body, { signal }).asResponse(),
-                (cause, now) => toError(sdk, name, request, cause, now)
+                (signal) => client(vendor, request).chat.completions.create(body, { signal }).asResponse(),
+                (cause, now) => toError(vendor.sdk, name, request, cause, now)
               )
             ),
             Stream.unwrapScoped

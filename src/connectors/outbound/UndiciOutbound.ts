@@ -34,32 +34,37 @@ export const make = Effect.fnUntraced(function*(
   { allow, connections, deny }: typeof UndiciOutboundSettings.Type,
   resolve: Resolve = (hostname, callback) => systemLookup(hostname, { all: true }, callback)
 ) {
-  const undici = yield* Connector.vendor("Undici", "undici", () => import("undici"))
   const policy = NetworkPolicy.make({ allow, deny })
 
-  const factory = (origin: string | URL, options: object) => {
-    const url = new URL(origin)
-    const refusal = policy.refusesUrl(url)
-    return new undici.Pool(origin, {
-      ...options,
-      connections,
-      connect: refusal === undefined
-        ? undici.buildConnector({ lookup: lookup(policy, NetworkPolicy.portOf(url), resolve), timeout: 10_000 })
-        : (_, callback) => callback(new Refusal(refusal), null)
-    })
-  }
-  const agent = yield* Effect.acquireRelease(
-    Effect.sync(() => new undici.Agent({ factory, headersTimeout: 0, bodyTimeout: 0 })),
-    (agent) => Effect.promise(() => agent.destroy())
-  )
+  const pools = Effect.gen(function*() {
+    const undici = yield* Connector.vendor("Undici", "undici", () => import("undici"))
+    const factory = (origin: string | URL, options: object) => {
+      const url = new URL(origin)
+      const refusal = policy.refusesUrl(url)
+      return new undici.Pool(origin, {
+        ...options,
+        connections,
+        connect: refusal === undefined
+          ? undici.buildConnector({ lookup: lookup(policy, NetworkPolicy.portOf(url), resolve), timeout: 10_000 })
+          : (_, callback) => callback(new Refusal(refusal), null)
+      })
+    }
+    const agent = yield* Effect.acquireRelease(
+      Effect.sync(() => new undici.Agent({ factory, headersTimeout: 0, bodyTimeout: 0 })),
+      (agent) => Effect.promise(() => agent.destroy())
+    )
+    return { agent, request: undici.request }
+  })
+  const opened = yield* Connector.lazily("Undici", "undici", pools)
 
   return Outbound.OutboundConnector.of({
     policy,
     exchange: (exchange) =>
-      Effect.tryPromise({
-        try: (signal) => send(undici.request, agent, exchange, signal),
-        catch: (cause) => toError(exchange, cause)
-      })
+      Effect.flatMap(opened, ({ agent, request }) =>
+        Effect.tryPromise({
+          try: (signal) => send(request, agent, exchange, signal),
+          catch: (cause) => toError(exchange, cause)
+        }))
   })
 })
 

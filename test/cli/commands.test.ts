@@ -1,0 +1,88 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Effect } from "effect"
+import { readFile } from "node:fs/promises"
+import { join } from "node:path"
+import { workspace } from "./sre.ts"
+
+describe("sre", { timeout: 60_000 }, () => {
+  it.scopedLive("explains itself without colours where there is no terminal", () =>
+    Effect.gen(function*() {
+      const { sre } = yield* workspace
+      const help = yield* sre("--help")
+      assert.strictEqual(help.code, 0)
+      for (const command of ["check", "run", "prompt", "serve", "vault", "components"]) {
+        assert.include(help.out, command)
+      }
+      assert.notInclude(help.out, "\u001b")
+      assert.match((yield* sre("--version")).out, /^\d+\.\d+\.\d+/)
+      assert.match((yield* sre("--completions", "bash")).out, /complete -F/)
+      const unknown = yield* sre("chek", "x.smyth")
+      assert.deepStrictEqual({ code: unknown.code, out: unknown.out }, { code: 2, out: "" })
+      assert.include(unknown.err, "check")
+    }))
+
+  it.scopedLive("prompt streams the answer; without a key it says in one line that Echo answers", () =>
+    Effect.gen(function*() {
+      const { sre } = yield* workspace
+      assert.deepStrictEqual(yield* sre("prompt", "assistant.smyth", "hi there"), {
+        code: 0,
+        out: "hi there\n",
+        err: "assistant: no OPENAI_API_KEY, conversations use the built-in Echo model\n"
+      })
+      const named = yield* sre("prompt", "digest.smyth", "hi", "--model", "Echo", "--json")
+      assert.deepStrictEqual(named.out.trim().split("\n").map((line) => JSON.parse(line).type), [
+        "start",
+        "content",
+        "end"
+      ])
+      const none = yield* sre("prompt", "digest.smyth", "hi", "--json")
+      assert.strictEqual(none.code, 1)
+      assert.deepInclude(JSON.parse(none.out), { error: "NoModel", agent: "digest" })
+      const unknown = yield* sre("prompt", "digest.smyth", "hi", "--model", "gpt-4o-mni")
+      assert.strictEqual(unknown.code, 1)
+      assert.match(unknown.err, /gpt-4o-mini/)
+    }))
+
+  it.scopedLive("prompt continues a conversation of the same asker alone", () =>
+    Effect.gen(function*() {
+      const { folder, sre } = yield* workspace
+      const say = (text: string, ...more: ReadonlyArray<string>) =>
+        sre("prompt", "digest.smyth", text, "--model", "Echo", "--conversation", "c1", ...more)
+      assert.strictEqual((yield* say("first")).out, "first\n")
+      assert.strictEqual((yield* say("second")).out, "second\n")
+      assert.strictEqual((yield* say("third", "--as", "user:bob")).out, "third\n")
+      assert.isString(folder)
+    }))
+
+  it.scopedLive("vault keeps secrets from standard input, lists names, and never shows a value", () =>
+    Effect.gen(function*() {
+      const { folder, sre, sreWith, write } = yield* workspace
+      const kept = yield* sreWith("s3cret\n", "vault", "set", "openai")
+      assert.deepStrictEqual(kept, { code: 0, out: "openai is kept for user:local\n", err: "" })
+      yield* sreWith("other", "vault", "set", "shared", "--team", "t1")
+      assert.strictEqual((yield* sre("vault", "list")).out, "openai\n")
+      assert.deepStrictEqual(JSON.parse((yield* sre("vault", "list", "--team", "t1", "--json")).out), {
+        home: "team:t1",
+        names: ["shared"]
+      })
+      assert.strictEqual((yield* sreWith("\n", "vault", "set", "empty")).code, 2)
+      const file = join(folder, "data", "vault.json")
+      assert.notInclude(yield* Effect.promise(() => readFile(file, "utf8")), "s3cret")
+      yield* write("plain.json", JSON.stringify({ default: { openai: "s3cret" } }))
+      const converted = yield* sre("vault", "convert", "plain.json")
+      assert.deepStrictEqual(converted, { code: 0, out: "plain.json is encrypted\n", err: "" })
+      assert.notInclude(yield* Effect.promise(() => readFile(join(folder, "plain.json"), "utf8")), "s3cret")
+    }))
+
+  it.scopedLive("components come from the registry", () =>
+    Effect.gen(function*() {
+      const { sre } = yield* workspace
+      const [hash] = JSON.parse((yield* sre("components", "FHash", "--json")).out)
+      assert.deepInclude(hash.settings, { name: "algorithm", required: true, accepted: [] })
+      assert.deepInclude(hash.inputs, { name: "Data", type: "Any", required: true })
+      const unknown = yield* sre("components", "FHsh")
+      assert.strictEqual(unknown.code, 1)
+      assert.match(unknown.err, /Did you mean "FHash"/)
+      assert.match((yield* sre("components")).out, /^FSleep +\S/m)
+    }))
+})
