@@ -37,15 +37,11 @@ export const schemaOf = (type: string): Readonly<Record<string, unknown>> => {
   }
 }
 
-/** The model the document names: a registry name, or a provider's own model. Keys in documents are not used. */
+/** The model the document names: a registry name, or a provider's own model. Keys and addresses in documents are not used. */
 export const defaultModelOf = ({ defaultModel }: AgentDocument): string | ModelSpec | undefined => {
   if (typeof defaultModel === "string") return defaultModel === "" ? undefined : defaultModel
   if (!isRecord(defaultModel)) return undefined
-  const { baseURL, model, modelId, provider } = defaultModel
+  const { model, modelId, provider } = defaultModel
   const name = typeof modelId === "string" ? modelId : typeof model === "string" ? model : undefined
-  return name === undefined || typeof provider !== "string" ? name : {
-    provider,
-    modelId: name,
-    baseURL: typeof baseURL === "string" ? baseURL : undefined
-  }
+  return name === undefined || typeof provider !== "string" ? name : { provider, modelId: name }
 }

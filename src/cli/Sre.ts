@@ -112,12 +112,12 @@ const serve = Command.make("serve", {
   ),
   cors: Options.text("cors").pipe(
     Options.withDescription("Origin whose pages may use the server, like https://example.com."),
-    Options.mapEffect((origin) =>
+    Options.repeated,
+    Options.mapEffect(Effect.forEach((origin) =>
       URL.canParse(origin) && new URL(origin).origin === origin
         ? Effect.succeed(origin)
         : refused(`--cors: expected an origin like https://example.com, without a path; got "${origin}"`)
-    ),
-    Options.repeated
+    ))
   ),
   config,
   json

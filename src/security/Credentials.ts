@@ -12,7 +12,7 @@ import { Vault, type VaultError } from "./Vault.ts"
  */
 export const Mode = Schema.Union(
   Schema.Literal("vault", "internal", "none"),
-  Schema.Struct({ apiKey: Schema.String })
+  Schema.Struct({ apiKey: Schema.Redacted(Schema.String) })
 )
 export type Mode = typeof Mode.Type
 
@@ -49,7 +49,7 @@ const fromMode = (
       ? Effect.succeedNone
       : fromEnvironment(environment)
   }
-  if (mode !== "vault") return Effect.asSome(Secrets.render(TemplateString.parse(mode.apiKey), {}))
+  if (mode !== "vault") return Effect.asSome(Secrets.render(TemplateString.parse(Redacted.value(mode.apiKey)), {}))
   return Effect.flatMap(Vault, (vault) => vault.get(provider.toLowerCase())).pipe(
     Effect.asSome,
     Effect.catchTag("SecretNotFound", () => Effect.succeedNone)

@@ -1,7 +1,6 @@
 /** How errors look on the wire: `{ error, message, ...fields }`, and the failures only HTTP knows. */
 import { Duration, Effect, Schema } from "effect"
 import type { ConnectorError } from "../kernel/ConnectorError.ts"
-import type * as Access from "../security/Access.ts"
 import type { NoCandidate } from "../security/Candidate.ts"
 
 /** The request cannot be read: its JSON, its form, a field or a header. */
@@ -103,14 +102,12 @@ export const wire = <A extends Error & { readonly _tag: string }, I>(
   }).annotations({ identifier: error._tag }) as never
 }
 
+/** Errors without those that are the operator's alone. */
+export type Outside<E> = Exclude<E, ConnectorError | NoCandidate> | RateLimited | Unavailable | Timeout
+
 /** What a caller learns of a backend's failure: whether to wait. The rest is logged. */
-export const outside = <A, E, R>(
-  self: Effect.Effect<A, E | Access.AccessError, R>
-): Effect.Effect<
-  A,
-  Exclude<E, ConnectorError | NoCandidate> | Access.AccessDenied | RateLimited | Unavailable | Timeout,
-  R
-> => Effect.catchAll(self, (error) => fail(error as never))
+export const outside = <A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A, Outside<E>, R> =>
+  Effect.catchAll(self, (error) => fail(error as never))
 
 const fail = (error: ConnectorError | NoCandidate | { readonly _tag: "" }) => {
   switch (error._tag) {

@@ -40,9 +40,7 @@ export const account: Layer.Layer<Identity, never, Account> = Layer.effect(
       const credential = credentialOf(headers)
       return credential === undefined
         ? Effect.fail(new Unauthenticated({ problem: "send an API key or token as `Authorization: Bearer …`" }))
-        : Failures.outside(authenticate(credential)).pipe(
-          Effect.catchTag("AccessDenied", (denied) => Effect.die(denied))
-        )
+        : Failures.outside(authenticate(credential))
     }))
 )
 

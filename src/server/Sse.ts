@@ -1,7 +1,7 @@
 /** Server-sent events: https://html.spec.whatwg.org/multipage/server-sent-events.html */
 import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
 import { Cause, Chunk, Effect, Option, Schedule, type Scope, Stream } from "effect"
-import { InternalError } from "./Failures.ts"
+import { InternalError, type Outside, outside } from "./Failures.ts"
 
 export interface Frame {
   readonly id?: number
@@ -23,9 +23,11 @@ const heartbeat = Stream.as(Stream.fromSchedule(Schedule.spaced("15 seconds")), 
 export const response = <A, E extends { readonly _tag: string; readonly message: string }>(
   stream: Stream.Stream<A, E>,
   frame: (element: A) => Frame
-): Effect.Effect<HttpServerResponse.HttpServerResponse, E, Scope.Scope> =>
+): Effect.Effect<HttpServerResponse.HttpServerResponse, Outside<E>, Scope.Scope> =>
   Effect.gen(function*() {
-    const pull = yield* Stream.toPull(stream)
+    const pull = yield* Stream.toPull(
+      Stream.catchAll(stream, (error) => Stream.fromEffect(outside(Effect.fail(error))))
+    )
     const first = yield* Effect.catchAll(
       pull,
       Option.match({ onNone: () => Effect.succeed(Chunk.empty<A>()), onSome: (error) => Effect.fail(error) })

@@ -1,11 +1,22 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Effect } from "effect"
+import { Effect, Fiber } from "effect"
 import { execFile } from "node:child_process"
 import { promisify } from "node:util"
+import { agentDocument, endpoint } from "../agents/documents.ts"
 import { workspace } from "./sre.ts"
 
 const shell = (line: string) =>
   Effect.map(Effect.promise(() => promisify(execFile)("sh", ["-c", line])), ({ stdout }) => stdout)
+
+const slow = agentDocument(
+  {
+    E: endpoint("text"),
+    S: { name: "FSleep", data: { delay: 2 }, in: ["Input"], out: ["Output"] },
+    O: { name: "APIOutput", data: { format: "minimal" }, in: ["text"] }
+  },
+  ["E.text -> S.Input", "S.Output -> O.text"],
+  { id: "slow" }
+)
 
 describe("sre serve", { timeout: 60_000 }, () => {
   it.scopedLive("shows how it started and a line for each agent that works when pasted; a signal ends it with 0", () =>
@@ -28,6 +39,19 @@ describe("sre serve", { timeout: 60_000 }, () => {
       const { code, err } = yield* server.ended
       assert.strictEqual(code, 0)
       assert.include(err, "finishing what is under way")
+    }))
+
+  it.scopedLive("finishes a request that is under way when the signal comes", () =>
+    Effect.gen(function*() {
+      const { start, write } = yield* workspace
+      yield* write("slow.smyth", JSON.stringify(slow))
+      const server = yield* start(["serve", "slow.smyth", "--port", "0", "--log-level", "debug"])
+      const line = yield* server.says(/curl .*/)
+      const answer = yield* Effect.fork(shell(line))
+      yield* Effect.sleep("700 millis")
+      server.child.kill("SIGINT")
+      assert.deepStrictEqual(JSON.parse(yield* Fiber.join(answer)), { text: "hello" })
+      assert.strictEqual((yield* server.ended).code, 0)
     }))
 
   it.scopedLive("serves the agents that are valid and reports the others; as JSON for programs", () =>

@@ -62,13 +62,13 @@ export class Running {
   }
 
   /** Waits until the standard output or error has such a text, and gives it. Fails when the process ends before. */
-  readonly says = (text: RegExp): Effect.Effect<string, Error> =>
+  readonly says = (text: RegExp): Effect.Effect<string> =>
     Effect.suspend(() => {
       const found = text.exec(this.out)?.[0] ?? text.exec(this.err)?.[0]
       return found !== undefined
         ? Effect.succeed(found)
         : this.child.exitCode !== null
-        ? Effect.fail(new Error(`ended without saying ${text}: ${this.out}${this.err}`))
+        ? Effect.dieMessage(`ended without saying ${text}: ${this.out}${this.err}`)
         : Effect.zipRight(Effect.sleep("20 millis"), this.says(text))
     })
 }

@@ -218,10 +218,10 @@ describe("credentials", () => {
 
   it.effect("an object gives its key, in which secrets are the asker's", () =>
     Effect.gen(function*() {
-      assert.strictEqual(yield* resolve([{ apiKey: "sk-literal" }, "vault"]), "sk-literal")
-      assert.strictEqual(yield* resolve([{ apiKey: "{{KEY(stripe)}}" }]), "ann's stripe")
-      assert.strictEqual(yield* resolve([{ apiKey: "" }, "vault"]), "t1's openai")
-      const error = yield* Effect.flip(resolve([{ apiKey: "{{KEY(private)}}" }, "internal"]))
+      assert.strictEqual(yield* resolve([{ apiKey: Redacted.make("sk-literal") }, "vault"]), "sk-literal")
+      assert.strictEqual(yield* resolve([{ apiKey: Redacted.make("{{KEY(stripe)}}") }]), "ann's stripe")
+      assert.strictEqual(yield* resolve([{ apiKey: Redacted.make("") }, "vault"]), "t1's openai")
+      const error = yield* Effect.flip(resolve([{ apiKey: Redacted.make("{{KEY(private)}}") }, "internal"]))
       assert.strictEqual(error._tag, "SecretNotFound")
     }).pipe(Effect.provide(vault())))
 

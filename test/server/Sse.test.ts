@@ -1,5 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Deferred, Effect, FastCheck, Fiber } from "effect"
+import { ConnectorError } from "../../src/kernel/ConnectorError.ts"
 import * as Sse from "../../src/server/Sse.ts"
 import { frames, post, serving } from "./serving.ts"
 
@@ -116,14 +117,19 @@ describe("conversations", () => {
       assert.strictEqual((yield* chat("And?")).at(-1)!.data.text, "Still here")
     }))
 
-  it.scopedLive("a failure after the beginning is the last event", () =>
+  it.scopedLive("a failure after the beginning is the last event, and tells nothing of the backend", () =>
     Effect.gen(function*() {
-      const { url } = yield* serving({ turns: [] })
+      const detail = "password-in-a-url"
+      const turn = new ConnectorError({ connector: "MyModel", method: "stream", reason: "Unauthorized", detail })
+      const { url } = yield* serving({ turns: [turn, turn] })
       const { status, text } = yield* post(`${url}/agents/a1/chat`, { message: "Hi" })
       assert.strictEqual(status, 200)
       const last = frames(text).at(-1)!
       assert.strictEqual(last.event, "error")
-      assert.isString(last.data.message)
+      assert.strictEqual(last.data.error, "Unavailable")
+      assert.notMatch(text, /MyModel|password/)
+      const plain = yield* post(`${url}/agents/a1/chat`, { message: "Hi" }, { accept: "application/json" })
+      assert.deepStrictEqual([plain.status, plain.json.error], [503, "Unavailable"])
     }))
 
   it.scopedLive("what cannot be asked is refused with what is wrong", () =>

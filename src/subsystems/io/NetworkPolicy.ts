@@ -2,7 +2,7 @@
  * Where agents may connect to. Without rules: anything on the public internet over http and https, nothing else. The
  * operator opens or closes more with rules; no document, request or model output can.
  */
-import { ParseResult, Schema } from "effect"
+import { Context, ParseResult, Schema } from "effect"
 import ipaddr from "ipaddr.js"
 
 /** A host name (`subdomains`: every name below it, too) or a range of addresses, on one port or on all. */
@@ -45,6 +45,11 @@ export interface NetworkPolicy {
   /** Why `host` must not be connected to at `address` (what DNS said, or the host itself), or `undefined`. */
   readonly refusesAddress: (host: string, port: number, address: string) => string | undefined
 }
+
+/** The policy of the system, for what connects by other means than Outbound. Without a configured one: no rules. */
+export class Policy extends Context.Reference<Policy>()("effect-sre/NetworkPolicy", {
+  defaultValue: (): NetworkPolicy => make({ allow: [], deny: [] })
+}) {}
 
 /** `deny` wins over `allow`. What gives cloud credentials away is opened only by a rule that names it exactly. */
 export const make = (

@@ -8,7 +8,7 @@ import { traced } from "../../kernel/Trace.ts"
 import * as Access from "../../security/Access.ts"
 import * as Audit from "../../security/Audit.ts"
 import type * as Candidate from "../../security/Candidate.ts"
-import type { NetworkPolicy } from "./NetworkPolicy.ts"
+import { type NetworkPolicy, Policy } from "./NetworkPolicy.ts"
 
 export const Method = Schema.Literal("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS")
 export type Method = typeof Method.Type
@@ -127,7 +127,11 @@ const make = Effect.gen(function*() {
   })
 })
 
-export const layer: Layer.Layer<Outbound, never, OutboundConnector> = Layer.effect(Outbound, make)
+/** The guarded service, and with it the policy for whoever else connects somewhere. */
+export const layer: Layer.Layer<Outbound | Policy, never, OutboundConnector> = Layer.merge(
+  Layer.effect(Outbound, make),
+  Layer.effect(Policy, Effect.map(OutboundConnector, ({ policy }) => policy))
+)
 
 type Failure = OutboundRefused | ResponseTooLarge | ConnectorError
 

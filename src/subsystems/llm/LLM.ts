@@ -8,6 +8,7 @@ import * as Credentials from "../../security/Credentials.ts"
 import * as Vault from "../../security/Vault.ts"
 import { type Answer, checked, collect } from "./AnswerStream.ts"
 import { builtInModels } from "./BuiltInModels.ts"
+import { Policy } from "../io/NetworkPolicy.ts"
 import * as Models from "./Models.ts"
 import type { LLMEvent, Message, Parameters, Tool } from "./Prompt.ts"
 import { UsageSink } from "./Usage.ts"
@@ -96,6 +97,7 @@ const make = (options: { readonly standalone: boolean }) =>
     const models = yield* Models.Models
     const vault = yield* Vault.Vault
     const record = yield* UsageSink
+    const policy = yield* Policy
     const guard = yield* Access.guard("LLM")
 
     const modelOf = (model: string | ModelSpec) =>
@@ -106,6 +108,21 @@ const make = (options: { readonly standalone: boolean }) =>
           Effect.catchTag("ModelNotFound", () => Effect.succeedNone),
           Effect.map((known) => fromSpec(model, Option.getOrUndefined(known)))
         )
+
+    /** A server that a candidate put into its own models is judged as any place it would connect to. */
+    const reachable = (model: Models.Model) => {
+      const detail = model.baseURL !== undefined && ownAddress(model) && URL.canParse(model.baseURL)
+        ? policy.refusesUrl(new URL(model.baseURL))
+        : undefined
+      return detail === undefined ? Effect.void : Effect.fail(
+        new ConnectorError({
+          connector: model.provider,
+          method: "stream",
+          reason: "InvalidInput",
+          detail: `the server of the model "${model.name}" must not be asked: ${detail}`
+        })
+      )
+    }
 
     const providerOf = (model: Models.Model) => {
       const provider = providers.get(model.provider.toLowerCase())
@@ -151,6 +168,7 @@ const make = (options: { readonly standalone: boolean }) =>
     const prepare = Effect.fnUntraced(function*({ model: named, ...request }: Request) {
       const model = yield* modelOf(named)
       const provider = yield* providerOf(model)
+      if (typeof named === "string") yield* reachable(model)
       const given = typeof named === "string" ? undefined : named.apiKey
       const merged = { ...model.params, ...defined(request), messages: request.messages }
       const prepared: ProviderRequest = {

@@ -5,8 +5,6 @@ import * as Candidate from "../../../src/security/Candidate.ts"
 import { Cache, CacheConnector, layer as cacheLayer } from "../../../src/subsystems/memory/Cache.ts"
 import { suite } from "../../conformance/cache.ts"
 
-suite("RAM", RAMCache.contract({}))
-
 const asAnn = Candidate.as(Candidate.user("ann"))
 
 describe("RAMCache", () => {
@@ -29,11 +27,10 @@ describe("RAMCache", () => {
       yield* cache.get("a")
       yield* TestClock.adjust("2 seconds")
       yield* cache.set("d", value)
-      assert.deepStrictEqual(yield* Effect.filter(["a", "b", "c", "d"], cache.exists), ["a", "b", "c", "d"])
-      yield* cache.get("a")
+      assert.deepStrictEqual(yield* Effect.forEach(["b", "c", "d", "a"], cache.exists), [true, true, true, true])
       yield* cache.set("e", value)
-      const left = yield* Effect.filter(["a", "b", "c", "d", "e"], cache.exists)
-      assert.deepStrictEqual(left, ["a", "c", "d", "e"])
+      const left = yield* Effect.forEach(["a", "b", "c", "d", "e"], cache.exists)
+      assert.deepStrictEqual(left, [true, false, true, true, true])
     }).pipe(asAnn, Effect.provide(RAMCache.layer({ maxBytes: "84kb" }))))
 
   it.effect("a value larger than the whole cache is refused and evicts nothing", () =>
@@ -64,3 +61,6 @@ describe("RAMCache", () => {
       assert.include(error.message, "64mb")
     }))
 })
+
+// Last: the suite's `layer` replaces the `it.effect` of all that is described after it.
+suite("RAM", RAMCache.contract({}))

@@ -5,8 +5,6 @@ import * as Candidate from "../../../src/security/Candidate.ts"
 import { NKV } from "../../../src/subsystems/io/NKV.ts"
 import { suite } from "../../conformance/nkv.ts"
 
-suite("RAM", RAMNKV.contract({}))
-
 describe("RAMNKV", () => {
   it.effect("holds no more than its bound, loses nothing for it, and has room again after a clearing", () =>
     Effect.gen(function*() {
@@ -18,3 +16,6 @@ describe("RAMNKV", () => {
       yield* nkv.set("other", "b", "x".repeat(3000))
     }).pipe(Candidate.as(Candidate.user("ann")), Effect.provide(RAMNKV.layer({ maxBytes: "10kb" }))))
 })
+
+// Last: the suite's `layer` replaces the `it.effect` of all that is described after it.
+suite("RAM", RAMNKV.contract({}))

@@ -5,8 +5,6 @@ import * as Candidate from "../../../src/security/Candidate.ts"
 import { Storage } from "../../../src/subsystems/io/Storage.ts"
 import { suite } from "../../conformance/storage.ts"
 
-suite("Memory", MemoryStorage.contract({}))
-
 describe("MemoryStorage", () => {
   it.effect("holds no more than its bound, also of a stream, and has room again after a removal", () =>
     Effect.gen(function*() {
@@ -22,3 +20,6 @@ describe("MemoryStorage", () => {
       assert.isFalse(yield* storage.exists("c"))
     }).pipe(Candidate.as(Candidate.user("ann")), Effect.provide(MemoryStorage.layer({ maxBytes: "10kb" }))))
 })
+
+// Last: the suite's `layer` replaces the `it.effect` of all that is described after it.
+suite("Memory", MemoryStorage.contract({}))

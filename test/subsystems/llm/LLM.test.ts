@@ -191,6 +191,28 @@ describe("the key", () => {
       assert.deepStrictEqual(asked.map(keyOf), [undefined, undefined, undefined, "sk-house"])
     }))
 
+  it.scoped("in the operator's registry is shown to nobody", () =>
+    Effect.gen(function*() {
+      const { models } = yield* setup([], {
+        models: { house: { provider: "OpenAI", credentials: { apiKey: "sk-house" } } }
+      })
+      const shown = yield* Candidate.as(Effect.all([models.get("house"), models.list]), u1)
+      assert.notInclude(JSON.stringify(shown), "sk-house")
+    }))
+
+  it.scoped("is not needed to see that a model of an asker must not lead into the operator's own network", () =>
+    Effect.gen(function*() {
+      const { asked, llm, models } = yield* setup([events(finish)])
+      yield* Effect.gen(function*() {
+        for (const baseURL of ["http://169.254.169.254/v1", "http://localhost:11434/v1", "http://10.0.0.7/v1"]) {
+          yield* models.add("mine", { provider: "OpenAI", baseURL })
+          const error = yield* Effect.flip(llm.generate({ ...hello, model: "mine" }))
+          assert.match(error.message, /must not be asked/)
+        }
+      }).pipe(Candidate.as(u1))
+      assert.deepStrictEqual(asked, [])
+    }))
+
   it.scoped("given with the model is the one", () =>
     Effect.gen(function*() {
       const { asked, llm } = yield* setup([events(finish)])
