@@ -23,6 +23,7 @@ import type { BadInput, Endpoint, EndpointRequest } from "./Endpoint.ts"
 import { EventLog } from "./EventLog.ts"
 import type { InvalidAgent, Problem } from "./Problem.ts"
 import type { AgentProgram, Plan } from "./Program.ts"
+import type { Say } from "./ToolCalls.ts"
 import { type RoundsExceeded, run, type RunResult } from "./Run.ts"
 import { openGate, type Overloaded, type ShuttingDown } from "./RunGate.ts"
 
@@ -243,12 +244,14 @@ const make = (options: AgentsOptions) =>
       Array.from(entry.program.plans.values()).filter(({ endpoint }) => endpoint.exposed).map((plan) => ({
         tool: toolOf(plan.endpoint),
         status: plan.endpoint.statusMessage,
-        run: Effect.fnUntraced(function*(params: Readonly<Record<string, unknown>>) {
+        run: Effect.fnUntraced(function*(params: Readonly<Record<string, unknown>>, say: Say) {
           const request = yield* plan.endpoint.prepare({ body: params, query: params })
           const runId = yield* Ids.make("run")
           const sessionId = conversationId ?? runId
           const info = { id: runId, sessionId, workflowId: runId, conversationId, request }
-          const { answer, failed } = yield* execute({ entry, plan, info }, undefined)
+          const { answer, failed } = yield* execute({ entry, plan, info }, (event) => {
+            if (event._tag === "Content") say(event.kind, event.text)
+          })
           return failed ? yield* new ToolFailed({ message: toText(answer) }) : answer
         })
       }))

@@ -3,7 +3,7 @@
  * asks again, until it answers without a call or a budget is used up. What tools give is data: it changes neither who is
  * asking, nor the tools, nor the budgets.
  */
-import { Chunk, type Duration, Effect, Ref, Schema, Stream } from "effect"
+import { Chunk, type Duration, Effect, Mailbox, Ref, Schema, Stream } from "effect"
 import * as Candidate from "../security/Candidate.ts"
 import * as LLM from "../subsystems/llm/LLM.ts"
 import * as Models from "../subsystems/llm/Models.ts"
@@ -215,14 +215,24 @@ const turnOf = <R>({ before, llm, message, options, tools, window }: TurnOptions
     return cut === undefined ? Stream.empty : Stream.make(interrupted(cut))
   }
 
+  /** The events of tools at work, with what they say meanwhile; what they say as content belongs to the answer. */
+  const withSpoken = (work: (say: ToolCalls.Say) => Events): Events =>
+    Stream.unwrap(Effect.map(Mailbox.make<ConversationEvent>(), (spoken) => {
+      const say: ToolCalls.Say = (kind, words) => {
+        if (kind === "content") text += words
+        spoken.unsafeOffer({ type: kind, text: words })
+      }
+      return Stream.merge(Stream.concat(work(say), Stream.drain(Stream.fromEffect(spoken.end))), Mailbox.toStream(spoken))
+    }))
+
   const callTools = (calls: ReadonlyArray<ToolCalls.Call>): Events => {
     rounds += 1
     const allowed = rounds > maxRounds ? 0 : Math.min(calls.length, callsLeft)
     callsLeft -= allowed
     const results: Array<Prompt.ToolResultPart> = []
     const limits = limitsFor(calls.length)
-    const execute = (call: ToolCalls.Call, at: number) =>
-      at < allowed ? ToolCalls.run(call, tools, limits) : Effect.succeed(ToolCalls.pending(call))
+    const execute = (call: ToolCalls.Call, at: number, say: ToolCalls.Say) =>
+      at < allowed ? ToolCalls.run(call, tools, limits, say) : Effect.succeed(ToolCalls.pending(call))
     const announced = calls.map(({ part }): ConversationEvent => ({
       type: "toolCall",
       id: part.id,
@@ -232,12 +242,14 @@ const turnOf = <R>({ before, llm, message, options, tools, window }: TurnOptions
     }))
     return Stream.fromIterable(announced).pipe(
       Stream.concat(
-        Stream.fromIterable(calls.map((call, at) => execute(call, at))).pipe(
-          Stream.mapEffect((result) => result, { concurrency: Math.max(1, concurrency) }),
-          Stream.map((result): ConversationEvent => {
-            results.push(result)
-            return { ...result, type: "toolResult" }
-          })
+        withSpoken((say) =>
+          Stream.fromIterable(calls.map((call, at) => execute(call, at, say))).pipe(
+            Stream.mapEffect((result) => result, { concurrency: Math.max(1, concurrency) }),
+            Stream.map((result): ConversationEvent => {
+              results.push(result)
+              return { ...result, type: "toolResult" }
+            })
+          )
         )
       ),
       Stream.concat(Stream.suspend((): Events => {

@@ -9,9 +9,14 @@ export interface ConversationTool<R = never> {
   readonly tool: Prompt.Tool
   /** What to tell a person while it runs. */
   readonly status: string
-  /** A failure is told to the model by its message. */
-  readonly run: (params: Readonly<Record<string, unknown>>) => Effect.Effect<unknown, { readonly message: string }, R>
+  /** A failure is told to the model by its message. What the tool says goes to whoever is listening, not to the model. */
+  readonly run: (
+    params: Readonly<Record<string, unknown>>,
+    say: Say
+  ) => Effect.Effect<unknown, { readonly message: string }, R>
 }
+
+export type Say = (kind: "content" | "thinking", text: string) => void
 
 export type Tools<R> = ReadonlyMap<string, ConversationTool<R>>
 
@@ -47,7 +52,8 @@ export interface Limits {
 export const run = <R>(
   { part, unreadable }: Call,
   tools: Tools<R>,
-  { maxResultTokens, timeout }: Limits
+  { maxResultTokens, timeout }: Limits,
+  say: Say
 ): Effect.Effect<Prompt.ToolResultPart, never, R> => {
   const found = tools.get(part.name)
   if (found === undefined) {
@@ -66,7 +72,7 @@ export const run = <R>(
       }. Got: ${Json.preview(unreadable, 200)}`
     ))
   }
-  return Effect.suspend(() => found.run(part.params)).pipe(
+  return Effect.suspend(() => found.run(part.params, say)).pipe(
     Effect.timeoutFail({
       duration: timeout,
       onTimeout: () => ({ message: `the tool did not answer within ${Duration.format(Duration.decode(timeout))}` })

@@ -56,7 +56,6 @@ export const codeOfCause = (cause: Cause.Cause<unknown>, json: boolean): Effect.
     const { error } = failure as { readonly error: unknown }
     return Effect.as(json ? Console.log(toJson({ _tag: "UsageError", message: textOf(error) })) : Effect.void, 2)
   }
-  if (failure instanceof UsageError) return Effect.as(Console.error(failure.message), 2)
   const defect = Cause.squash(cause)
   const message = defect instanceof Error ? defect.message : String(defect)
   const unforeseen = {

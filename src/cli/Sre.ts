@@ -5,10 +5,10 @@ import * as HelpDoc from "@effect/cli/HelpDoc"
 import * as Span from "@effect/cli/HelpDoc/Span"
 import * as Options from "@effect/cli/Options"
 import * as ValidationError from "@effect/cli/ValidationError"
-import * as NodeFileSystem from "@effect/platform-node-shared/NodeFileSystem"
-import * as NodePath from "@effect/platform-node-shared/NodePath"
-import * as NodeTerminal from "@effect/platform-node-shared/NodeTerminal"
-import { Console, Effect, Layer, Logger, LogLevel, Option, Schema } from "effect"
+import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
+import * as NodePath from "@effect/platform-node/NodePath"
+import * as NodeTerminal from "@effect/platform-node/NodeTerminal"
+import { Console, Effect, Layer, Logger, LogLevel, Schema } from "effect"
 import { stripVTControlCharacters } from "node:util"
 import * as Candidate from "../security/Candidate.ts"
 import { codeOfCause, type Failure, told, untilStopped } from "./Ending.ts"
@@ -30,6 +30,9 @@ const stoppable = <C extends { readonly json: boolean }, E extends Failure, R>(
 
 const refused = (problem: string) => Effect.fail(ValidationError.invalidValue(HelpDoc.p(problem)))
 
+const candidate = (text: string, problem: string) =>
+  Effect.catchAll(Schema.decode(Candidate.FromString)(text), () => refused(problem))
+
 const json = Options.boolean("json").pipe(Options.withDescription("Answer with JSON on standard output, errors too."))
 const config = Options.text("config").pipe(
   Options.withDescription("The configuration of the system. Default: SRE_CONFIG, else sre.config.json or .yaml here."),
@@ -37,12 +40,7 @@ const config = Options.text("config").pipe(
 )
 const as = Options.text("as").pipe(
   Options.withDescription("Who is asking: user:ID, agent:ID or team:ID. Default: user:local."),
-  Options.mapEffect((text) =>
-    Option.match(Schema.decodeOption(Candidate.FromString)(text), {
-      onNone: () => refused(`--as: expected user:ID, agent:ID or team:ID, got "${text}"`),
-      onSome: Effect.succeed
-    })
-  ),
+  Options.mapEffect((text) => candidate(text, `--as: expected user:ID, agent:ID or team:ID, got "${text}"`)),
   Options.withDefault(Candidate.user("local"))
 )
 const file = Args.text({ name: "FILE" }).pipe(Args.withDescription("An agent: a .smyth file."))
@@ -127,7 +125,11 @@ const serve = Command.make("serve", {
 
 const secrets = {
   as,
-  team: Options.text("team").pipe(Options.withDescription("The secrets of this team."), Options.optional),
+  team: Options.text("team").pipe(
+    Options.withDescription("The secrets of this team."),
+    Options.mapEffect((id) => candidate(`team:${id}`, `--team: expected the id of a team, got "${id}"`)),
+    Options.optional
+  ),
   config,
   json
 }

@@ -1,202 +1,187 @@
-/** An agent written in code, or read from a document; the same process as one served over HTTP. */
+/** An agent written in code or read from a document: the same process as one served over HTTP. */
 import { Effect, Stream } from "effect"
 import { readFile } from "node:fs/promises"
 import * as AgentDefinition from "../agents/AgentDefinition.ts"
 import * as AgentDocument from "../agents/AgentDocument.ts"
 import * as Agents from "../agents/Agents.ts"
-import type { PromptRequest } from "../agents/Agents.ts"
-import type { ConversationEvent } from "../agents/Conversation.ts"
 import * as Ids from "../kernel/Ids.ts"
+import type { ModelSpec } from "../subsystems/llm/LLM.ts"
 import { Chat, type ChatOptions } from "./Chat.ts"
-import { Command } from "./Command.ts"
-import { ComponentNode } from "./ComponentNode.ts"
-import { Draft } from "./Draft.ts"
-import type { Emitter } from "./Emitter.ts"
-import { type As, localUser, SRE } from "./Runtime.ts"
+import type { Command } from "./Command.ts"
+import type { ComponentNode } from "./ComponentNode.ts"
+import { type AgentData, Draft } from "./Draft.ts"
+import { documented, type ModelSettings, specOf } from "./Model.ts"
+import { type ObjectOptions, Session } from "./Runtime.ts"
 import { skill, type SkillSettings } from "./Skill.ts"
 
 export interface AgentSettings {
   readonly name: string
-  /** Name of the registry; what conversations use when they name no other. */
-  readonly model?: string
+  /** What prompts use that name no other: a name of the registry, or a model of one's own. */
+  readonly model?: string | (ModelSettings & { readonly provider: string }) | undefined
   /** System prompt. */
-  readonly behavior?: string
-  /** Letters, digits, `-` and `_`. Absent: made from the name, new with every process. */
-  readonly id?: string
-  readonly description?: string
-  readonly variables?: Readonly<Record<string, unknown>>
+  readonly behavior?: string | undefined
+  /** Names the agent and its home. Absent: made from the name, new with every process. */
+  readonly id?: string | undefined
+  readonly description?: string | undefined
+  readonly variables?: Readonly<Record<string, unknown>> | undefined
+  /** Any other field of an agent document. */
   readonly [field: string]: unknown
 }
 
-export interface PromptOptions extends Omit<PromptRequest, "message"> {
-  readonly signal?: AbortSignal
-  /** Called when the turn is complete, before its promise resolves. */
-  readonly after?: () => Promise<void> | void
+export interface PromptOptions extends Omit<Agents.PromptRequest, "message"> {
+  readonly signal?: AbortSignal | undefined
+}
+
+export interface CallOptions {
+  readonly signal?: AbortSignal | undefined
 }
 
 export class Agent {
   readonly id: string
-  readonly #draft: Draft
-  readonly #sre: SRE
-  readonly #as: As
-  #loaded = -1
+  /** The document being written; component wrappers add to it. */
+  readonly draft: Draft
+  readonly #session: Session
+  readonly #model: ModelSpec | undefined
+  #definition: AgentDefinition.AgentDefinition | undefined = undefined
+  #written = ""
 
-  constructor(settings: AgentSettings, options: { readonly as?: As } = {}) {
-    const { model, ...fields } = settings
-    this.id = settings.id ?? Ids.unsafeMake(settings.name.toLowerCase().replace(/[^a-z0-9]+/g, "-").replace(/^-|-$/g, "") || "agent")
-    this.#draft = new Draft({
+  constructor({ model, ...fields }: AgentSettings, options: ObjectOptions = {}) {
+    this.id = fields.id ?? idOf(fields.name)
+    this.draft = new Draft({
       version: "1.0.0",
       behavior: "",
+      components: [],
+      connections: [],
       ...fields,
       id: this.id,
-      ...(model === undefined ? {} : { defaultModel: model })
+      defaultModel: documented(model ?? fields["defaultModel"])
     })
-    this.#sre = SRE.current
-    this.#as = options.as ?? localUser
+    this.#session = new Session(options)
+    this.#model = typeof model === "object" ? specOf(model.provider, model) : undefined
   }
 
   /** Reads a `.smyth` file, or takes a document of either layout. Rejects with all that is wrong with it. */
   static async import(
     source: string | Readonly<Record<string, unknown>>,
     overrides: Partial<AgentSettings> = {},
-    options: { readonly as?: As } = {}
+    options: ObjectOptions = {}
   ): Promise<Agent> {
-    const input: unknown = typeof source === "string" ? await readFile(source, "utf8") : source
-    const { document } = await SRE.current.run(
+    const input = typeof source === "string" ? await readFile(source, "utf8") : source
+    const { document } = await new Session(options).run(
       typeof input === "string" ? AgentDocument.decodeText(input) : AgentDocument.decode(input)
     )
-    const { defaultModel, ...fields } = document
-    const model = typeof defaultModel === "string" ? { model: defaultModel } : {}
-    const agent = new Agent({ ...fields, name: fields.name ?? "agent", ...model, ...overrides } as AgentSettings, options)
-    await agent.ready()
-    return agent
+    const settings = Object.fromEntries(Object.entries(document).filter(([, value]) => value !== null))
+    return new Agent({ name: "agent", ...settings, ...overrides }, options).ready()
   }
 
-  /** The document, as a `.smyth` file holds it. Functions of skills are not in it. */
-  get data(): Record<string, unknown> {
-    return JSON.parse(JSON.stringify(this.#draft)) as Record<string, unknown>
+  /** The document, as a `.smyth` file holds it: without functions of skills, and without keys. */
+  get data(): AgentData {
+    return JSON.parse(JSON.stringify(this.draft.document)) as AgentData
+  }
+
+  get name(): string {
+    return this.draft.fields.name
   }
 
   get behavior(): string {
-    return String(this.#draft.fields["behavior"] ?? "")
+    return String(this.draft.fields["behavior"])
   }
   set behavior(text: string) {
-    this.#draft.fields["behavior"] = text
-    this.#draft.changed()
-  }
-
-  /** Where component wrappers join this agent. */
-  get draft(): Draft {
-    return this.#draft
+    this.draft.fields["behavior"] = text
   }
 
   /** Adds a skill: with `process` a function, without it the entry of a workflow wired by `skill.out`. */
   addSkill(settings: SkillSettings): ComponentNode {
-    return skill(settings, this.#draft)
+    const added = skill(settings)
+    this.draft.add(added)
+    return added
   }
 
-  removeSkill(name: string): void {
-    const found = this.#skills().find((one) => one.title === name || one.data.endpoint === name)
-    if (found !== undefined) this.#draft.remove(found.id)
+  /** By the name it was given or by its endpoint; false when there is none. */
+  removeSkill(name: string): boolean {
+    return this.draft.removeSkill(name)
   }
 
   get skillNames(): ReadonlyArray<string> {
-    return this.#skills().map(({ title }) => title)
+    return this.draft.skills.map(({ name }) => name)
   }
 
   /** Rejects with everything that is wrong with the agent, when something is. */
   async ready(): Promise<this> {
-    await this.run(() => Effect.void)
+    await this.#session.run(this.#loaded)
     return this
   }
 
-  /** Calls one skill or endpoint and gives its answer. */
-  call(endpoint: string, input: Readonly<Record<string, unknown>> = {}): Promise<unknown> {
-    const name = this.#skills().find((one) => one.title === endpoint)?.data.endpoint ?? endpoint
-    return this.run((agents) =>
-      Effect.map(agents.call(this.id, { endpoint: name, body: input, query: input }), ({ answer }) => answer)
+  /** Calls one skill, by its name or its endpoint, and gives the answer. */
+  call(skill: string, input: Readonly<Record<string, unknown>> = {}, { signal }: CallOptions = {}): Promise<unknown> {
+    const endpoint = this.draft.skills.find(({ name }) => name === skill)?.endpoint ?? skill
+    return this.#session.run(
+      Effect.flatMap(this.#loaded, (agents) => agents.call(this.id, { endpoint, body: input, query: input })).pipe(
+        Effect.map(({ answer }) => answer)
+      ),
+      signal
     )
   }
 
-  /** A conversation of one message: tools are called as the model asks for them. */
-  prompt(text: string, options: PromptOptions = {}): Command {
-    const { after = () => {}, signal, ...request } = options
-    const stream = Stream.unwrap(
-      Effect.map(Agents.Agents, (agents) => agents.prompt(this.id, { ...request, message: text }))
-    )
-    return new Command(
-      async () => {
-        await this.ready()
-        const answer = await this.#sre.run(textOf(stream), this.#as, { signal })
-        await after()
-        return answer
-      },
-      () =>
-        this.#sre.events(
-          Stream.concat(Stream.drain(Stream.fromEffect(this.#load)), stream).pipe(
-            Stream.concat(Stream.drain(Stream.fromEffect(Effect.promise(async () => after()))))
-          ),
-          deliver,
-          this.#as
-        )
-    )
+  /** The same as {@link call}, by the path of an endpoint: `/start`. */
+  process(path: string, input?: Readonly<Record<string, unknown>>, options?: CallOptions): Promise<unknown> {
+    return this.call(path.replace(/^\//, ""), input, options)
   }
 
-  /** A conversation that remembers. With an id it is kept, and the same id finds it again. */
+  /** A message without memory: `await` it for the answer, `.stream()` for its events. Skills are called as the model asks. */
+  prompt(text: string, { signal, ...request }: PromptOptions = {}): Command {
+    return this.#session.prompt(this.#say({ ...request, message: text }), signal)
+  }
+
+  /** A conversation that remembers. With an id, the same id finds it again. */
   chat(options?: string | ChatOptions): Chat {
-    return new Chat(this, typeof options === "string" ? { id: options, persist: true } : options ?? {})
+    return new Chat(this.#session, {
+      say: (message, { id, ...request }) => this.#say({ ...request, message, conversationId: id }),
+      history: (id) => Effect.flatMap(this.#loaded, (agents) => agents.history(this.id, id)),
+      forget: (id) => Effect.flatMap(this.#loaded, (agents) => agents.forget(this.id, id))
+    }, options)
   }
 
-  /** Runs an effect on the process table once the agent is loaded in its present form. */
-  async run<A, E>(use: (agents: typeof Agents.Agents.Service) => Effect.Effect<A, E>): Promise<A> {
-    return this.#sre.run(Effect.zipRight(this.#load, Effect.flatMap(Agents.Agents, use)), this.#as)
+  /** Takes the agent off the process table; what it kept stays, and its next use brings it back. */
+  unload(): Promise<void> {
+    return this.#session.run(Effect.flatMap(this.#loaded, (agents) => agents.unload(this.id)))
   }
 
-  /** Loads the agent unless what is loaded is already its present form. */
-  get #load() {
+  #say(request: Agents.PromptRequest) {
+    const model = request.model ?? this.#model
+    return Stream.unwrap(Effect.map(this.#loaded, (agents) => agents.prompt(this.id, { ...request, model })))
+  }
+
+  /** The process table, with this agent on it in its present form. */
+  get #loaded() {
+    return Effect.flatMap(
+      Agents.Agents,
+      (agents) =>
+        Effect.flatMap(this.#present, (definition) =>
+          agents.get(this.id).pipe(
+            Effect.map((known) => known.definition === definition),
+            Effect.catchTag("AgentNotFound", () => Effect.succeed(false)),
+            Effect.flatMap((isLoaded) => isLoaded ? Effect.void : agents.load(definition)),
+            Effect.as(agents)
+          ))
+    )
+  }
+
+  get #present() {
     return Effect.suspend(() => {
-      const version = this.#draft.version
-      if (this.#loaded === version) return Effect.void
-      return AgentDocument.decode(this.data).pipe(
-        Effect.flatMap((decoded) => AgentDefinition.make(decoded, { skills: new Map(this.#draft.skills) })),
-        Effect.flatMap((definition) => Effect.flatMap(Agents.Agents, (agents) => agents.load(definition))),
-        Effect.map(() => {
-          this.#loaded = version
-        })
-      )
+      const written = JSON.stringify(this.draft.document)
+      return this.#definition !== undefined && this.#written === written
+        ? Effect.succeed(this.#definition)
+        : AgentDocument.decodeText(written).pipe(
+          Effect.flatMap((decoded) => AgentDefinition.make(decoded, { skills: this.draft.functions })),
+          Effect.tap((definition) => {
+            this.#definition = definition
+            this.#written = written
+          })
+        )
     })
   }
-
-  #skills(): ReadonlyArray<{ readonly id: string; readonly title: string; readonly data: { readonly endpoint: string } }> {
-    const components = this.data["components"] as ReadonlyArray<{ readonly name: string }>
-    return components.filter(({ name }) => name === "APIEndpoint") as never
-  }
 }
 
-const textOf = <E, R>(stream: Stream.Stream<ConversationEvent, E, R>): Effect.Effect<string, E, R> =>
-  Stream.runFold(stream, "", (text, event) => event.type === "end" ? event.text : text)
-
-const deliver = (emitter: Emitter, event: ConversationEvent): void => {
-  switch (event.type) {
-    case "start":
-      return void emitter.emit("start")
-    case "content":
-      return void emitter.emit("content", event.text)
-    case "thinking":
-      return void emitter.emit("thinking", event.text)
-    case "toolCall":
-      return void emitter.emit("toolCall", { tool: { id: event.id, name: event.name, arguments: event.params }, status: event.status })
-    case "toolResult":
-      return void emitter.emit("toolResult", {
-        tool: { id: event.id, name: event.name },
-        result: event.result,
-        isFailure: event.isFailure
-      })
-    case "usage":
-      return void emitter.emit("usage", event.usage)
-    case "interrupted":
-      return void emitter.emit("interrupted", event.reason)
-    case "end":
-      return void emitter.emit("end", event.reason)
-  }
-}
+const idOf = (name: string): string =>
+  Ids.unsafeMake(name.toLowerCase().replace(/[^a-z0-9]+/g, "-").slice(0, 64).replace(/^-|-$/g, "") || "agent")

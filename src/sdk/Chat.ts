@@ -1,59 +1,86 @@
 /** A conversation that remembers what was said. */
+import { Effect, Stream } from "effect"
+import type { ConversationEvent } from "../agents/Conversation.ts"
+import type { Sre as Services } from "../boot/Sre.ts"
 import * as Ids from "../kernel/Ids.ts"
-import type { Message } from "../subsystems/llm/Prompt.ts"
-import type { Agent } from "./Agent.ts"
+import type { FilePart, Message } from "../subsystems/llm/Prompt.ts"
 import type { Command } from "./Command.ts"
+import type { Session } from "./Runtime.ts"
 
 export interface ChatOptions {
   /** The same id finds the same conversation again; absent: a new one. */
-  readonly id?: string
-  /** Conversations are kept wherever Storage keeps things; `persist` is accepted and changes nothing. */
-  readonly persist?: boolean
-  /** Instead of the agent's model. */
-  readonly model?: string
+  readonly id?: string | undefined
+  /** Accepted and without effect: every conversation is kept in Storage until `clear()`. */
+  readonly persist?: boolean | undefined
+  /** Instead of the usual model. */
+  readonly model?: string | undefined
+}
+
+export interface ChatPromptOptions {
+  readonly files?: ReadonlyArray<FilePart> | undefined
+  readonly signal?: AbortSignal | undefined
+}
+
+/** Who answers in a chat. */
+export interface Partner {
+  readonly say: (text: string, options: {
+    readonly id: string
+    readonly model: string | undefined
+    readonly files: ReadonlyArray<FilePart> | undefined
+  }) => Stream.Stream<ConversationEvent, unknown, Services>
+  readonly history: (id: string) => Effect.Effect<ReadonlyArray<Message>, unknown, Services>
+  readonly forget: (id: string) => Effect.Effect<void, unknown, Services>
 }
 
 export class Chat {
   readonly id: string
-  readonly #agent: Agent
+  readonly #session: Session
+  readonly #partner: Partner
   readonly #model: string | undefined
   #history: ReadonlyArray<Message> = []
 
-  constructor(agent: Agent, options: ChatOptions) {
-    this.#agent = agent
-    this.#model = options.model
-    this.id = options.id ?? Ids.unsafeMake("chat")
+  constructor(session: Session, partner: Partner, options: string | ChatOptions = {}) {
+    const { id, model } = typeof options === "string" ? { id: options, model: undefined } : options
+    this.id = id ?? Ids.unsafeMake("chat")
+    this.#session = session
+    this.#partner = partner
+    this.#model = model
   }
 
-  /** Everything said so far, with the calls of tools and their results. Of an earlier process: after `ready()`. */
+  /** All that was said, with calls of tools and their results. What was said earlier is there after `ready()`. */
   get history(): ReadonlyArray<Message> {
     return this.#history
   }
 
   /** Loads what was said in this conversation before. */
   async ready(): Promise<this> {
-    this.#history = await this.#agent.run((agents) => agents.history(this.#agent.id, this.id))
+    await this.#session.run(this.#refresh)
     return this
   }
 
   /** Says something: `await` it for the answer, `.stream()` for its events. */
-  prompt(text: string, options: { readonly signal?: AbortSignal } = {}): Command {
-    return this.#agent.prompt(text, {
-      ...options,
-      conversationId: this.id,
-      after: () => this.ready().then(() => undefined),
-      ...(this.#model === undefined ? {} : { model: this.#model })
-    })
+  prompt(text: string, { files, signal }: ChatPromptOptions = {}): Command {
+    const turn = this.#partner.say(text, { id: this.id, model: this.#model, files })
+    return this.#session.prompt(
+      Stream.tap(turn, ({ type }) => type === "end" ? this.#refresh : Effect.void),
+      signal
+    )
   }
 
   /** The same as {@link prompt}. */
-  send(text: string): Command {
-    return this.prompt(text)
+  send(text: string, options?: ChatPromptOptions): Command {
+    return this.prompt(text, options)
   }
 
   /** Forgets everything said. */
   async clear(): Promise<void> {
-    await this.#agent.run((agents) => agents.forget(this.#agent.id, this.id))
+    await this.#session.run(this.#partner.forget(this.id))
     this.#history = []
+  }
+
+  get #refresh() {
+    return Effect.map(Effect.suspend(() => this.#partner.history(this.id)), (history) => {
+      this.#history = history
+    })
   }
 }

@@ -1,24 +1,23 @@
-/** A prompt that has not been sent yet: await it for the text, or stream it. Nothing happens before that. */
+/** A prompt that is not sent before it is awaited, run or streamed; and once, however often that is done. */
 import type { Emitter } from "./Emitter.ts"
 
 export class Command implements PromiseLike<string> {
-  readonly #run: () => Promise<string>
-  readonly #stream: () => Emitter
-  #running: Promise<string> | undefined = undefined
+  readonly #send: () => Emitter
+  #sent: Emitter | undefined = undefined
+  #answer: Promise<string> | undefined = undefined
 
-  constructor(run: () => Promise<string>, stream: () => Emitter) {
-    this.#run = run
-    this.#stream = stream
+  constructor(send: () => Emitter) {
+    this.#send = send
   }
 
-  /** Sends the prompt, once, however often it is awaited. */
+  /** The text of the answer; rejects with a typed error. */
   run(): Promise<string> {
-    return this.#running ??= this.#run()
+    return this.#answer ??= this.#emitter().finished.then((text) => text)
   }
 
-  /** Sends the prompt and gives its events: `content`, `thinking`, `toolCall`, `toolResult`, `usage`, `interrupted`, `end`, `error`. */
+  /** The answer while it is given. Listeners that are added at once miss nothing. */
   stream(): Promise<Emitter> {
-    return Promise.resolve(this.#stream())
+    return Promise.resolve(this.#emitter())
   }
 
   then<A = string, B = never>(
@@ -34,5 +33,9 @@ export class Command implements PromiseLike<string> {
 
   finally(onSettled: () => void): Promise<string> {
     return this.run().finally(onSettled)
+  }
+
+  #emitter(): Emitter {
+    return this.#sent ??= this.#send()
   }
 }

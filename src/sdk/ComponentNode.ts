@@ -1,20 +1,22 @@
-/** A component written in code: `in` wires its inputs, `out` names its outputs. Collected into an agent document. */
-import type { Draft } from "./Draft.ts"
+/** A component written in code: `in` wires or declares its inputs, `out` names its outputs. */
+import type { Skill } from "../agents/AgentDefinition.ts"
+import type { PortType } from "../components/Port.ts"
 
-/** An output of a component, `x.out.Reply` or deeper: `x.out.Response.data.id`. */
+/** An output, `x.out.Reply`; or a part of one: `x.out.Response.data.id`. */
 export interface Reference {
-  readonly [deeper: string]: Reference
+  // A path may go on as deep as the value does.
+  readonly [deeper: string]: any // eslint-disable-line @typescript-eslint/no-explicit-any
 }
 
-/** How an input is declared when it is not just connected. */
+/** How an input is declared that is not just connected. */
 export interface PortSettings {
-  /** A port type: Text, Number, Integer, Boolean, Array, Object, Date, Binary, Any. */
-  readonly type?: string
-  readonly description?: string
-  readonly optional?: boolean
+  readonly type?: PortType | undefined
+  /** Told to the model. */
+  readonly description?: string | undefined
+  readonly optional?: boolean | undefined
   /** Used when no value arrives. */
   readonly default?: unknown
-  readonly source?: Reference
+  readonly source?: Reference | undefined
 }
 
 export interface Port {
@@ -22,105 +24,94 @@ export interface Port {
   readonly [field: string]: unknown
 }
 
-export class ComponentNode<Inputs extends string = string, Outputs extends string = string> {
-  readonly id: string
+/** What a document will say of a component, and what it is connected with. */
+export interface Node {
+  /** Grows from one to the next: the order in which a document has them. */
+  readonly order: number
   readonly name: string
   readonly title: string
   readonly data: Readonly<Record<string, unknown>>
-  readonly inputs: Array<Port> = []
-  readonly outputs: Array<Port>
-  /** `x.out.Reply`: any output, also those the component is told to have. */
-  readonly out: { readonly [K in Outputs]: Reference } & { readonly [other: string]: Reference }
-  draft: Draft | undefined = undefined
-  readonly #paths: (path: string) => string
+  readonly inputs: Map<string, Port>
+  readonly outputs: Map<string, Port>
+  /** Connections that arrive here. */
+  readonly wires: Array<{ readonly source: Node; readonly output: string; readonly input: string }>
+  readonly neighbours: Set<Node>
+  readonly skill: Skill | undefined
+}
 
-  constructor(options: {
-    readonly id: string
-    readonly name: string
-    readonly title: string
-    readonly data: Readonly<Record<string, unknown>>
-    readonly outputs: ReadonlyArray<Port>
-    /** The path an output name stands for: `x` of an endpoint is `body.x`. */
-    readonly path?: (name: string) => string
-  }) {
-    this.id = options.id
-    this.name = options.name
-    this.title = options.title
-    this.data = options.data
-    this.outputs = [...options.outputs]
-    this.#paths = options.path ?? ((path) => path)
-    this.out = reference(this, []) as never
+export interface NodeSettings extends Pick<Node, "name" | "title" | "data"> {
+  readonly outputs: ReadonlyArray<Port>
+  readonly skill?: Skill | undefined
+  /** The path an output is read from where it is not its name: `x` of an endpoint is `body.x`. */
+  readonly expression?: (output: string) => string
+}
+
+let created = 0
+
+export class ComponentNode<Inputs extends string = string, Outputs extends string = string> {
+  /** The outputs by name, also those the component is told to have. */
+  readonly out: { readonly [K in Outputs]: Reference } & Reference
+  readonly #node: Node
+  readonly #expression: (output: string) => string
+
+  constructor({ data, expression = (output) => output, name, outputs, skill, title }: NodeSettings) {
+    this.#node = {
+      order: created++,
+      name,
+      title,
+      data,
+      skill,
+      inputs: new Map(),
+      outputs: new Map(outputs.map((port) => [port.name, port])),
+      wires: [],
+      neighbours: new Set()
+    }
+    this.#expression = expression
+    this.out = reference(this, "") as typeof this.out
   }
 
   /** Connects inputs to outputs of other components, or declares them. */
-  in(ports: { readonly [K in Inputs]?: Reference | PortSettings } & Readonly<Record<string, Reference | PortSettings>>): this {
+  in(
+    ports: { readonly [K in Inputs]?: Reference | PortSettings } & Readonly<Record<string, Reference | PortSettings>>
+  ): this {
     for (const [name, given] of Object.entries(ports)) {
-      const source = isReference(given) ? given : isReference((given as PortSettings).source) ? given["source"] : undefined
-      const { default: fallback, source: _, ...rest } = isReference(given) ? {} as PortSettings : given as PortSettings
-      const port: Port = { name, ...rest, ...(fallback === undefined ? {} : { defaultVal: fallback }) }
-      const at = this.inputs.findIndex((one) => one.name === name)
-      if (at < 0) this.inputs.push(port)
-      else this.inputs[at] = { ...this.inputs[at], ...port }
-      if (source !== undefined) this.#connect(source as Reference, name)
+      const { default: fallback, source, ...port }: PortSettings = targets.has(given) ? { source: given } : given
+      this.#node.inputs.set(name, {
+        ...this.#node.inputs.get(name),
+        name,
+        ...port,
+        ...(fallback === undefined ? {} : { defaultVal: fallback })
+      })
+      const target = source === undefined ? undefined : targets.get(source)
+      if (target !== undefined) this.#connect(target.component, target.path, name)
     }
-    this.draft?.changed()
     return this
   }
 
-  #connect(source: Reference, input: string): void {
-    const { node, path } = targets.get(source)!
-    const output = node.output(path)
-    const draft = this.draft ?? node.draft
-    if (draft === undefined) {
-      // Neither end belongs to an agent yet: both follow whichever is added first.
-      this.#waiting.push({ node, output, input })
-      node.#followers.push(this)
-      return
+  #connect(from: ComponentNode, output: string, input: string): void {
+    const source = from.#node
+    if (!source.outputs.has(output)) {
+      source.outputs.set(output, { name: output, default: false, expression: from.#expression(output) })
     }
-    draft.add(node)
-    draft.add(this)
-    draft.connect(node.id, output, this.id, input)
+    this.#node.wires.push({ source, output, input })
+    this.#node.neighbours.add(source)
+    source.neighbours.add(this.#node)
   }
 
-  /** Connections made before either end belonged to an agent. */
-  readonly #waiting: Array<{ readonly node: ComponentNode; readonly output: string; readonly input: string }> = []
-  readonly #followers: Array<ComponentNode> = []
-
-  /** Called once, by the draft this component is added to. */
-  joined(draft: Draft): void {
-    this.draft = draft
-    for (const { input, node, output } of this.#waiting.splice(0)) {
-      draft.add(node)
-      draft.connect(node.id, output, this.id, input)
-    }
-    for (const follower of this.#followers.splice(0)) draft.add(follower)
-  }
-
-  /** The name of the port for a path, declared when the component does not have it yet. */
-  output(path: ReadonlyArray<string>): string {
-    const joined = path.join(".")
-    const expression = this.#paths(joined)
-    if (!this.outputs.some(({ name }) => name === joined)) {
-      this.outputs.push({ name: joined, default: false, expression })
-    }
-    return joined
-  }
-
-  toJSON() {
-    const { data, id, inputs, name, outputs, title } = this
-    return { id, name, displayName: name, title, data, inputs, outputs }
+  static nodeOf(component: ComponentNode): Node {
+    return component.#node
   }
 }
 
-const targets = new WeakMap<object, { readonly node: ComponentNode; readonly path: ReadonlyArray<string> }>()
+const targets = new WeakMap<object, { readonly component: ComponentNode; readonly path: string }>()
 
-const isReference = (value: unknown): value is Reference =>
-  typeof value === "object" && value !== null && targets.has(value)
-
-const reference = (node: ComponentNode, path: ReadonlyArray<string>): Reference => {
+const reference = (component: ComponentNode, path: string): Reference => {
   const proxy: Reference = new Proxy({}, {
-    get: (_, key) => typeof key === "symbol" || key === "then" ? undefined : reference(node, [...path, key])
+    get: (_, key) =>
+      typeof key === "symbol" || key === "then"
+        ? undefined
+        : reference(component, path === "" ? key : `${path}.${key}`)
   })
-  targets.set(proxy, { node, path })
+  targets.set(proxy, { component, path })
   return proxy
 }

@@ -2,46 +2,46 @@
 import type { Schema } from "effect"
 import type * as Component from "../components/Component.ts"
 import { builtIn } from "../components/registry.ts"
-import * as Ids from "../kernel/Ids.ts"
 import type { Agent } from "./Agent.ts"
 import { ComponentNode } from "./ComponentNode.ts"
 
 type BuiltIn = (typeof builtIn)[number]
-type Named<N extends BuiltIn["name"]> = Extract<BuiltIn, { readonly name: N }>
 type Keys<F> = Extract<keyof F, string>
 
-/** Settings as a document writes them, and `name` for the title. */
-type Settings<C extends BuiltIn> =
+/** Settings as a document writes them, and a `name` to show. */
+type Settings<C extends Component.Any> =
   & Partial<Schema.Struct.Encoded<C["config"]["fields"]>>
-  & { readonly name?: string; readonly [other: string]: unknown }
+  & { readonly name?: string }
+  & (C["name"] extends "Classifier" ? { readonly classes?: ReadonlyArray<string> } : {})
 
-type Wrappers = {
-  readonly [N in BuiltIn["name"]]: (
-    settings?: Settings<Named<N>>,
-    agent?: Agent
-  ) => ComponentNode<Keys<Named<N>["inputs"]["fields"]>, Keys<Named<N>["outputs"]["fields"]>>
+/** With an agent the component belongs to it; without, to the agent of whatever it is connected with. */
+export type Wrapper<C extends Component.Any> = (
+  settings?: Settings<C>,
+  agent?: Agent
+) => ComponentNode<Keys<C["inputs"]["fields"]>, Keys<C["outputs"]["fields"]>>
+
+/** The wrapper of a component, for those of one's own. */
+export const wrap = <const C extends Component.Any>(component: C): Wrapper<C> => (settings, agent) => {
+  const { classes, name: title, ...data }: Record<string, unknown> = settings ?? {}
+  const node = new ComponentNode({
+    name: component.name,
+    title: typeof title === "string" ? title : component.name,
+    data: { ...modelOf(component, agent), ...data },
+    outputs: [
+      ...Object.keys(component.outputs.fields as object).map((name) => ({ name, default: true })),
+      ...(Array.isArray(classes) ? classes.map((name) => ({ name: String(name), default: false })) : [])
+    ]
+  })
+  agent?.draft.add(node)
+  return node
 }
 
-/** With an agent the component joins it at once; without, it joins the agent of whatever it is connected to first. */
-export const wrap =
-  (component: Component.Any) => (settings: Readonly<Record<string, unknown>> = {}, agent?: Agent): ComponentNode => {
-    const { classes, name: title, ...data } = settings
-    const fields = component.config.fields as Readonly<Record<string, unknown>>
-    const model = "model" in fields && data["model"] === undefined ? agent?.draft.fields["defaultModel"] : undefined
-    const node = new ComponentNode({
-      id: agent?.draft.freshId(component.name) ?? Ids.unsafeMake(component.name),
-      name: component.name,
-      title: typeof title === "string" ? title : component.name,
-      data: model === undefined ? data : { ...data, model },
-      outputs: [
-        ...Object.keys(component.outputs.fields as object).map((name) => ({ name, default: true })),
-        ...(Array.isArray(classes) ? classes.map((name) => ({ name: String(name), default: false })) : [])
-      ]
-    })
-    agent?.draft.add(node)
-    return node
-  }
+/** A component that asks a model asks the agent's, unless its settings name one. */
+const modelOf = ({ config }: Component.Any, agent: Agent | undefined): { readonly model?: string } => {
+  const model = agent?.draft.fields["defaultModel"]
+  return typeof model === "string" && "model" in (config.fields as object) ? { model } : {}
+}
 
-export const components: Wrappers = Object.fromEntries(
+export const components = Object.fromEntries(
   builtIn.flatMap((component) => [component.name, ...component.aliases].map((name) => [name, wrap(component)]))
-) as unknown as Wrappers
+) as unknown as { readonly [C in BuiltIn as C["name"]]: Wrapper<C> }

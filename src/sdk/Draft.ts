@@ -1,66 +1,122 @@
-/** The document of an agent written in code, and the skills in it that are functions. */
+/** The document of an agent that is being written: what it was read from, and components in code beside that. */
 import type { Skill } from "../agents/AgentDefinition.ts"
-import { ComponentNode } from "./ComponentNode.ts"
+import { ComponentNode, type Node } from "./ComponentNode.ts"
 
-interface Connection {
-  readonly sourceId: string
-  readonly sourceIndex: number | string
-  readonly targetId: string
-  readonly targetIndex: number | string
+/** An agent as data: what a `.smyth` file holds. Skills are in it without their functions. */
+export interface AgentData {
+  readonly id: string
+  readonly name: string
+  readonly components: ReadonlyArray<Readonly<Record<string, unknown>>>
+  readonly connections: ReadonlyArray<Readonly<Record<string, unknown>>>
+  readonly [field: string]: unknown
+}
+
+export interface DraftSkill {
+  readonly name: string
+  readonly endpoint: string
 }
 
 export class Draft {
-  readonly fields: Record<string, unknown>
-  readonly skills = new Map<string, Skill>()
-  /** Grows with every change: what was compiled from an older version is stale. */
-  version = 0
-  #components: Array<ComponentNode | Readonly<Record<string, unknown>>>
-  #connections: Array<Connection>
+  /** Everything but components and connections. */
+  readonly fields: Record<string, unknown> & { readonly id: string; readonly name: string }
+  #components: AgentData["components"]
+  #connections: AgentData["connections"]
+  readonly #roots = new Set<Node>()
+  /** An id is given once, and stays that component's. */
+  readonly #ids = new Map<Node, string>()
 
-  constructor(fields: Record<string, unknown>) {
-    const { components, connections, ...rest } = fields
-    this.fields = rest
-    this.#components = Array.isArray(components) ? [...components] : []
-    this.#connections = Array.isArray(connections) ? [...connections] : []
+  constructor(data: AgentData) {
+    const { components, connections, ...fields } = data
+    this.fields = fields as typeof this.fields
+    this.#components = components
+    this.#connections = connections
   }
 
-  changed(): void {
-    this.version++
+  /** Whatever it is connected with, now or later, belongs to the agent too. */
+  add(component: ComponentNode): void {
+    this.#roots.add(ComponentNode.nodeOf(component))
   }
 
-  /** An id no component has yet: `FHash_1`. */
-  freshId(name: string): string {
-    for (let number = 1;; number++) {
-      const id = `${name}_${number}`
-      if (!this.#components.some((component) => component["id"] === id)) return id
+  get skills(): ReadonlyArray<DraftSkill> {
+    return this.document.components.filter(({ name }) => name === "APIEndpoint").map(skillOf)
+  }
+
+  /** Functions of skills, by component id. */
+  get functions(): ReadonlyMap<string, Skill> {
+    return new Map(this.#nodes.flatMap((node) => node.skill === undefined ? [] : [[this.#idOf(node), node.skill]]))
+  }
+
+  /** Removes the endpoint of that name with its connections; false when there is none. */
+  removeSkill(name: string): boolean {
+    const isMeant = (one: Record<string, unknown>) =>
+      one["name"] === "APIEndpoint" && Object.values(skillOf(one)).includes(name)
+    const nodes = this.#nodes.filter((node) => isMeant({ ...node }))
+    const ids = new Set(this.#components.filter(isMeant).map(({ id }) => id))
+    nodes.forEach((node) => this.#detach(node))
+    this.#components = this.#components.filter(({ id }) => !ids.has(id))
+    this.#connections = this.#connections.filter(({ sourceId, targetId }) => !ids.has(sourceId) && !ids.has(targetId))
+    return nodes.length + ids.size > 0
+  }
+
+  get document(): AgentData {
+    const nodes = this.#nodes
+    const components = nodes.map((node) => ({
+      id: this.#idOf(node),
+      name: node.name,
+      displayName: node.name,
+      title: node.title,
+      data: node.data,
+      inputs: Array.from(node.inputs.values()),
+      outputs: Array.from(node.outputs.values())
+    }))
+    const connections = nodes.flatMap((node) =>
+      node.wires.map(({ input, output, source }) => ({
+        sourceId: this.#idOf(source),
+        sourceIndex: output,
+        targetId: this.#idOf(node),
+        targetIndex: input
+      }))
+    )
+    return {
+      ...this.fields,
+      components: [...this.#components, ...components],
+      connections: [...this.#connections, ...connections]
     }
   }
 
-  add(node: ComponentNode): void {
-    if (node.draft === this) return
-    this.#components.push(node)
-    this.changed()
-    node.joined(this)
+  get #nodes(): ReadonlyArray<Node> {
+    const found = new Set(this.#roots)
+    // A set visits what is added to it on the way.
+    for (const node of found) node.neighbours.forEach((neighbour) => found.add(neighbour))
+    return Array.from(found).sort((a, b) => a.order - b.order)
   }
 
-  remove(id: string): void {
-    this.#components = this.#components.filter((component) => component["id"] !== id)
-    this.#connections = this.#connections.filter(({ sourceId, targetId }) => sourceId !== id && targetId !== id)
-    this.skills.delete(id)
-    this.changed()
+  /** `FHash_1` */
+  #idOf(node: Node): string {
+    const known = this.#ids.get(node)
+    if (known !== undefined) return known
+    const taken = new Set([...this.#ids.values(), ...this.#components.map(({ id }) => id)])
+    let number = 1
+    while (taken.has(`${node.name}_${number}`)) number++
+    const id = `${node.name}_${number}`
+    this.#ids.set(node, id)
+    return id
   }
 
-  connect(sourceId: string, sourceIndex: string, targetId: string, targetIndex: string): void {
-    this.#connections.push({ sourceId, sourceIndex, targetId, targetIndex })
-    this.changed()
+  #detach(node: Node): void {
+    this.#roots.delete(node)
+    for (const neighbour of node.neighbours) {
+      neighbour.neighbours.delete(node)
+      const kept = neighbour.wires.filter(({ source }) => source !== node)
+      neighbour.wires.splice(0, neighbour.wires.length, ...kept)
+    }
+    node.neighbours.clear()
+    node.wires.splice(0)
   }
+}
 
-  /** A plain JSON document; functions of skills are not part of it. */
-  toJSON(): Record<string, unknown> {
-    return {
-      ...this.fields,
-      components: this.#components.map((component) => component instanceof ComponentNode ? component.toJSON() : component),
-      connections: [...this.#connections]
-    } as Record<string, unknown>
-  }
+const skillOf = (component: Readonly<Record<string, unknown>>): DraftSkill => {
+  const endpoint = String((component["data"] as Record<string, unknown> | null | undefined)?.["endpoint"] ?? "")
+  const { title } = component
+  return { name: typeof title === "string" && title !== "" ? title : endpoint, endpoint }
 }

@@ -1,62 +1,66 @@
 /** A model by itself: no agent, no tools. */
 import { Effect, Stream } from "effect"
-import * as Models from "../subsystems/llm/LLM.ts"
-import * as Prompt from "../subsystems/llm/Prompt.ts"
-import { Command } from "./Command.ts"
-import type { Emitter } from "./Emitter.ts"
-import { type ModelSettings, parametersOf, specOf } from "./Model.ts"
-import { type As, localUser, SRE } from "./Runtime.ts"
+import * as Conversation from "../agents/Conversation.ts"
+import type { FilePart } from "../subsystems/llm/Prompt.ts"
+import * as LLMContext from "../subsystems/memory/LLMContext.ts"
+import { Chat, type ChatOptions } from "./Chat.ts"
+import type { Command } from "./Command.ts"
+import { type LLMSettings, parametersOf, specOf } from "./Model.ts"
+import { type ObjectOptions, Session } from "./Runtime.ts"
 
-export interface PromptOptions {
+export interface LLMPromptOptions {
   /** System message of this prompt. */
-  readonly behavior?: string
-  readonly files?: ReadonlyArray<Prompt.FilePart>
-  readonly signal?: AbortSignal
+  readonly behavior?: string | undefined
+  readonly files?: ReadonlyArray<FilePart> | undefined
+  readonly signal?: AbortSignal | undefined
 }
 
 export class LLM {
   readonly provider: string
-  readonly #settings: ModelSettings
-  readonly #sre: SRE
-  readonly #as: As
+  readonly #settings: LLMSettings
+  readonly #session: Session
 
-  constructor(provider: string, settings: ModelSettings, options: { readonly as?: As } = {}) {
+  constructor(provider: string, settings: LLMSettings, options: ObjectOptions = {}) {
     this.provider = provider
     this.#settings = settings
-    this.#sre = SRE.current
-    this.#as = options.as ?? localUser
+    this.#session = new Session(options)
   }
 
-  /** `await` it for the text; `.stream()` for its events. Rejects with a typed error, never with empty text. */
-  prompt(text: string, options: PromptOptions = {}): Command {
-    const request = this.#request(text, options)
-    return new Command(
-      () =>
-        this.#sre.run(
-          Effect.map(Effect.flatMap(Models.LLM, (llm) => llm.generate(request)), (answer) => answer.text),
-          this.#as,
-          { signal: options.signal }
-        ),
-      () =>
-        this.#sre.events(
-          Stream.unwrap(Effect.map(Models.LLM, (llm) => llm.stream(request))),
-          deliver,
-          this.#as
-        )
-    )
+  /** `await` it for the text, `.stream()` for its events. Rejects with a typed error, never with empty text. */
+  prompt(text: string, { behavior, files, signal }: LLMPromptOptions = {}): Command {
+    return this.#session.prompt(this.#turn(text, { behavior }, files), signal)
   }
 
-  #request(text: string, options: PromptOptions): Models.Request {
-    const behavior = options.behavior ?? this.#settings.behavior
-    return {
-      ...parametersOf(this.#settings),
-      model: specOf(this.provider, this.#settings),
-      messages: [...(behavior === undefined ? [] : [Prompt.system(behavior)]), Prompt.user(text, options.files)]
-    }
+  /** A conversation with the model. */
+  chat(options?: string | ChatOptions): Chat {
+    return new Chat(this.#session, {
+      say: (text, { files, id, model }) => this.#turn(text, { history: { id }, model }, files),
+      history: (id) => Effect.flatMap(LLMContext.LLMContext, (context) => context.load(id)),
+      forget: (id) => Effect.flatMap(LLMContext.LLMContext, (context) => context.clear(id))
+    }, options)
   }
 
-  static readonly #of = (provider: string) =>
-    (model: string | ModelSettings, settings: Omit<ModelSettings, "model"> = {}): LLM =>
+  #turn(
+    text: string,
+    { behavior = this.#settings.behavior ?? "", history, model = this.#settings.model }: {
+      readonly behavior?: string | undefined
+      readonly history?: { readonly id: string }
+      readonly model?: string | undefined
+    },
+    files: ReadonlyArray<FilePart> | undefined
+  ) {
+    const conversation = Conversation.make({
+      model: specOf(this.provider, { ...this.#settings, model }),
+      system: behavior,
+      tools: [],
+      history,
+      parameters: parametersOf(this.#settings)
+    })
+    return Stream.unwrap(Effect.map(conversation, ({ prompt }) => prompt(text, files)))
+  }
+
+  static readonly #of =
+    (provider: string) => (model: string | LLMSettings, settings: Omit<LLMSettings, "model"> = {}): LLM =>
       new LLM(provider, typeof model === "string" ? { ...settings, model } : model)
 
   static readonly Echo = LLM.#of("Echo")
@@ -65,20 +69,4 @@ export class LLM {
   static readonly Groq = LLM.#of("Groq")
   static readonly TogetherAI = LLM.#of("TogetherAI")
   static readonly xAI = LLM.#of("xAI")
-}
-
-const deliver = (emitter: Emitter, event: Prompt.LLMEvent): void => {
-  switch (event.type) {
-    case "text":
-      return void emitter.emit("content", event.delta)
-    case "reasoning":
-      return void emitter.emit("thinking", event.delta)
-    case "toolCall":
-      return void emitter.emit("toolInfo", [event])
-    case "usage":
-      return void emitter.emit("usage", event.usage)
-    case "finish":
-      if (event.reason !== "stop" && event.reason !== "tool-calls") emitter.emit("interrupted", event.reason)
-      return void emitter.emit("end", event.reason)
-  }
 }

@@ -1,18 +1,23 @@
-/** Models named in code: a registry name, or a provider with its own settings. */
+/** Models named in code: what a provider is asked with, beside the names of the registry. */
 import { Redacted } from "effect"
 import type { ModelSpec, Parameters } from "../subsystems/llm/LLM.ts"
 
-/** What `new LLM(provider, …)` and `LLM.OpenAI(…)` take beside the model. */
-export interface ModelSettings extends Parameters {
+/** A model of one's own. */
+export interface ModelSettings {
+  /** The provider's own name of it, or one of the registry. */
   readonly model: string
-  /** Your own key. Never written into `agent.data`. */
-  readonly apiKey?: string
-  readonly baseURL?: string
-  /** Context and output size, when the registry does not know the model. */
-  readonly inputTokens?: number
-  readonly outputTokens?: number
+  /** Your own key; never written into a document. */
+  readonly apiKey?: string | undefined
+  readonly baseURL?: string | undefined
+  /** Sizes of context and answer, where the registry does not know the model. */
+  readonly inputTokens?: number | undefined
+  readonly outputTokens?: number | undefined
+}
+
+/** What `new LLM(provider, …)` takes. */
+export interface LLMSettings extends ModelSettings, Parameters {
   /** System message. */
-  readonly behavior?: string
+  readonly behavior?: string | undefined
 }
 
 export const specOf = (provider: string, settings: ModelSettings): ModelSpec => ({
@@ -25,7 +30,14 @@ export const specOf = (provider: string, settings: ModelSettings): ModelSpec => 
 })
 
 /** The parameters of a call without what describes the model. */
-export const parametersOf = (settings: ModelSettings): Parameters => {
+export const parametersOf = (settings: LLMSettings): Parameters => {
   const { apiKey: _1, baseURL: _2, behavior: _3, inputTokens: _4, model: _5, outputTokens: _6, ...parameters } = settings
   return parameters
+}
+
+/** A model as a document names it: without keys. */
+export const documented = (model: unknown): unknown => {
+  if (typeof model !== "object" || model === null) return model
+  const { apiKey: _1, credentials: _2, ...rest } = model as Readonly<Record<string, unknown>>
+  return rest
 }

@@ -1,9 +1,12 @@
-/** The runtime behind the Promise API: one booted system, started on first use. */
-import { Cause, Effect, Exit, type Layer, ManagedRuntime, type Stream } from "effect"
+/** The runtime behind the Promise API: a booted system, started on first use; and who is asking it. */
+import { Cause, Context, Effect, Exit, Layer, ManagedRuntime, Schema, Stream } from "effect"
+import * as RunGate from "../agents/RunGate.ts"
+import type { ConversationEvent } from "../agents/Conversation.ts"
 import { layerFromConfig, type SreConfig } from "../boot/Configuration.ts"
 import type { Options, Sre as Services } from "../boot/Sre.ts"
 import type { BootError } from "../kernel/BootError.ts"
 import * as Candidate from "../security/Candidate.ts"
+import { Command } from "./Command.ts"
 import { Emitter } from "./Emitter.ts"
 
 /** Who is asking, where an object says nothing else: the one local user of a process of one's own. */
@@ -12,22 +15,31 @@ export const localUser = Candidate.user("local")
 /** `user:bob`, or a candidate. Give it only what you have authenticated yourself. */
 export type As = Candidate.Candidate | `${Candidate.Role}:${string}`
 
+export interface RunOptions {
+  readonly as?: As | undefined
+  readonly signal?: AbortSignal | undefined
+}
+
+/** Calls under way, which `stop()` waits for. */
+class Calls extends Context.Tag("effect-sre/SdkCalls")<Calls, RunGate.RunGate>() {}
+
 export class SRE {
   static #current: SRE | undefined
 
-  readonly #runtime: ManagedRuntime.ManagedRuntime<Services, BootError>
+  readonly #runtime: ManagedRuntime.ManagedRuntime<Services | Calls, BootError>
+  #stopping: Promise<void> | undefined = undefined
 
-  private constructor(layer: Layer.Layer<Services, BootError>) {
-    this.#runtime = ManagedRuntime.make(layer)
+  private constructor(config: SreConfig, options: Options) {
+    const calls = Layer.scoped(Calls, RunGate.openGate(Infinity, options.agents?.drainTimeout ?? "10 seconds"))
+    this.#runtime = ManagedRuntime.make(Layer.provideMerge(calls, layerFromConfig(config, options)))
   }
 
-  /** Describes the system; it starts with `ready()` or with the first use. Becomes the runtime of objects made from now on. */
+  /** Describes a system; it starts with `ready()` or with its first use. Objects made from now on belong to it. */
   static init(config: SreConfig = {}, options: Options = {}): SRE {
-    SRE.#current = new SRE(layerFromConfig(config, options))
-    return SRE.#current
+    return SRE.#current = new SRE(config, options)
   }
 
-  /** The runtime made last, or one with the embedded defaults. */
+  /** The system described last; without one, the embedded defaults. */
   static get current(): SRE {
     return SRE.#current ?? SRE.init()
   }
@@ -38,53 +50,61 @@ export class SRE {
 
   /** Resolves when every service is up; rejects with the `BootError` that says which one is not and why. */
   async ready(): Promise<this> {
-    await this.#settle(await this.#runtime.runPromiseExit(Effect.void))
+    await this.run(Effect.void)
     return this
   }
 
-  /** Lets runs under way end, then closes everything. */
-  async stop(): Promise<void> {
+  /** Takes no more calls, lets those under way end, and closes everything. */
+  stop(): Promise<void> {
     if (SRE.#current === this) SRE.#current = undefined
-    await this.#runtime.dispose()
+    return this.#stopping ??= this.#runtime.dispose()
   }
 
-  /** Runs an effect that may use every service, as the given candidate. Rejects with the effect's own typed error. */
-  async run<A, E>(
-    effect: Effect.Effect<A, E, Services>,
-    as: As = localUser,
-    options?: { readonly signal?: AbortSignal | undefined }
-  ): Promise<A> {
-    return this.#settle(
-      await this.#runtime.runPromiseExit(Candidate.as(effect, candidateOf(as)), { signal: options?.signal })
+  /** Runs an effect that may use every service. Rejects with the effect's own typed error, or the signal's reason. */
+  async run<A, E>(effect: Effect.Effect<A, E, Services>, { as = localUser, signal }: RunOptions = {}): Promise<A> {
+    if (this.#stopping !== undefined) throw new RunGate.ShuttingDown()
+    const call = Candidate.as(effect, candidateOf(as))
+    const exit = await this.#runtime.runPromiseExit(Effect.flatMap(Calls, (calls) => calls(call)), { signal })
+    if (Exit.isSuccess(exit)) return exit.value
+    if (!Cause.isInterruptedOnly(exit.cause)) throw Cause.squash(exit.cause)
+    throw signal?.aborted === true ? signal.reason : new RunGate.ShuttingDown()
+  }
+}
+
+export interface ObjectOptions {
+  /** Who is asking; the local user when absent. */
+  readonly as?: As | undefined
+  /** The system the object works on; the one described last when absent. */
+  readonly sre?: SRE | undefined
+}
+
+/** What every object of the API holds: its system, and who is asking. */
+export class Session {
+  readonly #sre: SRE
+  readonly #as: Candidate.Candidate
+
+  constructor({ as = localUser, sre = SRE.current }: ObjectOptions = {}) {
+    this.#sre = sre
+    this.#as = candidateOf(as)
+  }
+
+  run<A, E>(effect: Effect.Effect<A, E, Services>, signal?: AbortSignal): Promise<A> {
+    return this.#sre.run(effect, { as: this.#as, signal })
+  }
+
+  /** A prompt with these events. They begin a moment after it is sent, when its listeners are there. */
+  prompt<E>(events: Stream.Stream<ConversationEvent, E, Services>, signal?: AbortSignal): Command {
+    return new Command(() =>
+      new Emitter((deliver, stopping) => {
+        const delivered = Stream.runForEach(events, (event) => Effect.sync(() => deliver(event)))
+        return this.run(
+          Effect.zipRight(Effect.sleep(0), delivered),
+          signal === undefined ? stopping : AbortSignal.any([signal, stopping])
+        )
+      })
     )
   }
-
-  /** Runs a stream; each element goes to `onEvent` of the emitter. */
-  events<A, E>(
-    stream: Stream.Stream<A, E, Services>,
-    deliver: (emitter: Emitter, element: A) => void,
-    as: As = localUser
-  ): Emitter {
-    const abort = new AbortController()
-    const emitter = new Emitter(() => abort.abort())
-    // A turn later, so that whoever asked for the emitter can attach listeners before the first event.
-    setImmediate(() => {
-      this.run(emitter.drain(stream, deliver), as, { signal: abort.signal }).then(
-        () => emitter.finish(),
-        (error: unknown) => emitter.fail(error)
-      )
-    })
-    return emitter
-  }
-
-  #settle<A, E>(exit: Exit.Exit<A, E>): A {
-    if (Exit.isSuccess(exit)) return exit.value
-    throw Cause.squash(exit.cause)
-  }
 }
 
-export const candidateOf = (as: As): Candidate.Candidate => {
-  if (typeof as !== "string") return as
-  const cut = as.indexOf(":")
-  return Candidate.Candidate.make({ role: as.slice(0, cut) as Candidate.Role, id: as.slice(cut + 1) })
-}
+const candidateOf = (as: As): Candidate.Candidate =>
+  typeof as === "string" ? Schema.decodeSync(Candidate.FromString)(as) : as

@@ -1,24 +1,25 @@
 /** Skills written in code: an endpoint of the agent, answered by a function or by the components wired behind it. */
 import { Effect, Schema } from "effect"
 import { ComponentNode, type PortSettings } from "./ComponentNode.ts"
-import type { Draft } from "./Draft.ts"
 import { parametersOf } from "./Parameters.ts"
 
 export interface SkillSettings {
   readonly name: string
   /** Told to the model. */
-  readonly description?: string
+  readonly description?: string | undefined
   /** Path of the endpoint, and name of the tool; made from the name when absent. */
-  readonly endpoint?: string
-  readonly method?: "GET" | "POST"
+  readonly endpoint?: string | undefined
+  /** Where the input comes from: the query of a GET, the body of a POST. */
+  readonly method?: "GET" | "POST" | undefined
   /** Whether conversations may call it; true when absent. */
-  readonly ai_exposed?: boolean
+  readonly ai_exposed?: boolean | undefined
   /** Shown while the tool runs. */
-  readonly status_message?: string
+  readonly status_message?: string | undefined
   /** The inputs; when absent, the parameters of `process`. */
-  readonly inputs?: Readonly<Record<string, PortSettings>>
-  /** Gets its inputs as arguments, or as one object when it takes one object apart. Its return value is the answer. */
-  readonly process?: (...args: never) => unknown
+  readonly inputs?: Readonly<Record<string, PortSettings>> | undefined
+  /** Gets its inputs as arguments, or as one object when it takes one apart. Its return value is the answer. */
+  // What it gets was made to fit the inputs, which no type can see.
+  readonly process?: (...inputs: ReadonlyArray<any>) => unknown // eslint-disable-line @typescript-eslint/no-explicit-any
 }
 
 /** A function of a skill threw, or its promise was rejected. */
@@ -32,40 +33,40 @@ export class SkillFailed extends Schema.TaggedError<SkillFailed>()("SkillFailed"
   }
 }
 
-export const skill = (settings: SkillSettings, draft: Draft): ComponentNode => {
-  const { ai_exposed, description, endpoint, inputs, method = "POST", name, process, status_message } = settings
-  const id = draft.freshId("Skill")
-  const node = new ComponentNode({
-    id,
+export const skill = (settings: SkillSettings): ComponentNode => {
+  const { ai_exposed = true, description = "", method = "POST", name, process, status_message = "" } = settings
+  const code = process === undefined ? undefined : codeOf(name, process, settings.inputs)
+  return new ComponentNode({
     name: "APIEndpoint",
     title: name,
-    data: {
-      endpoint: endpoint ?? endpointOf(name),
-      method,
-      description: description ?? "",
-      ai_exposed: ai_exposed ?? true,
-      ...(status_message === undefined ? {} : { status_message })
-    },
+    data: { endpoint: settings.endpoint ?? endpointOf(name), method, description, ai_exposed, status_message },
     outputs: ["headers", "body", "query"].map((output) => ({ name: output, default: true })),
-    path: (output) =>
-      /^(?:headers|body|query)(?:\.|$)/.test(output) ? output : `${method === "GET" ? "query" : "body"}.${output}`
-  })
-  draft.add(node)
-  const parameters = process === undefined ? undefined : parametersOf(process)
-  node.in(inputs ?? Object.fromEntries((parameters?.names ?? []).map(({ name, optional }) => [name, { optional }])))
-  if (process !== undefined && parameters !== undefined) {
-    const call = process as (...args: ReadonlyArray<unknown>) => unknown
-    draft.skills.set(id, (input) =>
+    expression: (output) =>
+      /^(?:headers|body|query)(?:\.|$)/.test(output) ? output : `${method === "GET" ? "query" : "body"}.${output}`,
+    skill: code?.run
+  }).in(settings.inputs ?? code?.inputs ?? {})
+}
+
+/** How the function is called, and the inputs it takes by itself. */
+const codeOf = (
+  skill: string,
+  process: NonNullable<SkillSettings["process"]>,
+  declared: SkillSettings["inputs"]
+) => {
+  const { names, style } = parametersOf(process)
+  const isPositional = style === "positional" &&
+    (declared === undefined || names.every(({ name }) => Object.hasOwn(declared, name)))
+  return {
+    inputs: Object.fromEntries(names.map(({ name, optional }) => [name, { optional }])),
+    run: (input: Readonly<Record<string, unknown>>) =>
       Effect.tryPromise({
-        try: async () =>
-          parameters.style === "positional" ? call(...parameters.names.map((one) => input[one.name])) : call(input),
+        try: async () => isPositional ? process(...names.map(({ name }) => input[name])) : process(input),
         catch: (cause) =>
-          new SkillFailed({ skill: name, problem: cause instanceof Error ? cause.message : String(cause), cause })
-      }))
+          new SkillFailed({ skill, problem: cause instanceof Error ? cause.message : String(cause), cause })
+      })
   }
-  return node
 }
 
 /** Letters, digits and single underscores: what an endpoint may be called. */
 const endpointOf = (name: string): string =>
-  name.replace(/[^A-Za-z0-9]+/g, "_").replace(/^_|_$/g, "").slice(0, 50) || "skill"
+  name.replace(/[^A-Za-z0-9]+/g, "_").slice(0, 50).replace(/^_|_$/g, "") || "skill"

@@ -5,6 +5,7 @@ import { Agents } from "../../src/agents/Agents.ts"
 import * as Component from "../../src/components/Component.ts"
 import * as Candidate from "../../src/security/Candidate.ts"
 import { Storage } from "../../src/subsystems/io/Storage.ts"
+import * as TestLLM from "../../src/testing/TestLLM.ts"
 import * as System from "../fixtures/System.ts"
 import { agentDocument, Crash, endpoint, Fail, Pass, Wait } from "./documents.ts"
 
@@ -182,6 +183,31 @@ describe("the process table", () => {
         assert.deepStrictEqual(yield* asA(agents.history("agentA", "c1")), [])
         assert.strictEqual((yield* Candidate.as(agents.history("agentA", "c1"), Candidate.team("ta"))).length, 2)
       }))
+  })
+})
+
+describe("a conversation with tools", () => {
+  const script = TestLLM.layer([
+    { toolCalls: [{ name: "go", arguments: { x: 5 } }, { name: "go", arguments: {} }] },
+    "done"
+  ])
+  layer(System.layer({ components, llm: script }), { excludeTestServices: true })((it) => {
+    it.effect("calls endpoints as the agent, passes on what they stream, and tells what was wrong", () =>
+      Effect.gen(function*() {
+        const agents = yield* Agents
+        yield* load({ ...named("agentA", "Say"), defaultModel: "gpt-4o" })
+        const events = Chunk.toReadonlyArray(
+          yield* Stream.runCollect(agents.prompt("agentA", { message: "hi", conversationId: "c" }))
+        )
+        const content = events.flatMap((event) => event.type === "content" ? [event.text] : [])
+        assert.deepStrictEqual(content, ["one", "two", "done"])
+        assert.deepInclude(events.at(-1), { type: "end", text: "onetwodone", reason: "stop" })
+        const results = events.flatMap((event) => event.type === "toolResult" ? [event] : [])
+        assert.deepInclude(results[0], { isFailure: false, result: { id: "A", name: "Say", result: { done: true } } })
+        assert.match(String(results[1]?.result), /x: required Any is missing/)
+        const history = yield* agents.history("agentA", "c")
+        assert.deepStrictEqual(history.map(({ role }) => role), ["user", "assistant", "tool", "assistant"])
+      }).pipe(asA))
   })
 })
 

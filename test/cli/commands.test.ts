@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
-import { readFile } from "node:fs/promises"
+import { readdir, readFile } from "node:fs/promises"
 import { join } from "node:path"
 import { workspace } from "./sre.ts"
 
@@ -43,15 +43,22 @@ describe("sre", { timeout: 60_000 }, () => {
       assert.match(unknown.err, /gpt-4o-mini/)
     }))
 
-  it.scopedLive("prompt continues a conversation of the same asker alone", () =>
+  it.scopedLive("prompt keeps a conversation that has an id, and no other", () =>
     Effect.gen(function*() {
       const { folder, sre } = yield* workspace
-      const say = (text: string, ...more: ReadonlyArray<string>) =>
-        sre("prompt", "digest.smyth", text, "--model", "Echo", "--conversation", "c1", ...more)
-      assert.strictEqual((yield* say("first")).out, "first\n")
-      assert.strictEqual((yield* say("second")).out, "second\n")
-      assert.strictEqual((yield* say("third", "--as", "user:bob")).out, "third\n")
-      assert.isString(folder)
+      const kept = Effect.promise(async () => {
+        const files = await readdir(join(folder, "data"), { recursive: true, withFileTypes: true })
+        const texts = files.filter((one) => one.isFile()).map((one) => readFile(join(one.parentPath, one.name), "utf8"))
+        return (await Promise.all(texts)).join("\n")
+      })
+      yield* sre("prompt", "digest.smyth", "fleeting", "--model", "Echo")
+      assert.strictEqual(
+        (yield* sre("prompt", "digest.smyth", "lasting", "--model", "Echo", "--conversation", "c1")).out,
+        "lasting\n"
+      )
+      const text = yield* kept
+      assert.include(text, "lasting")
+      assert.notInclude(text, "fleeting")
     }))
 
   it.scopedLive("vault keeps secrets from standard input, lists names, and never shows a value", () =>
@@ -66,6 +73,7 @@ describe("sre", { timeout: 60_000 }, () => {
         names: ["shared"]
       })
       assert.strictEqual((yield* sreWith("\n", "vault", "set", "empty")).code, 2)
+      assert.strictEqual((yield* sreWith("x", "vault", "set", "x", "--team", "no id")).code, 2)
       const file = join(folder, "data", "vault.json")
       assert.notInclude(yield* Effect.promise(() => readFile(file, "utf8")), "s3cret")
       yield* write("plain.json", JSON.stringify({ default: { openai: "s3cret" } }))

@@ -81,7 +81,7 @@ it("errors of the file system say what to do, by their code", () => {
   }
   for (const [code, reason] of Object.entries(reasons)) {
     const error = reasonOf(code)
-    assert.deepInclude(error, { connector: "Test", method: "put", reason })
+    assert.deepStrictEqual([error.connector, error.method, error.reason], ["Test", "put", reason])
     assert.include(error.message, "/data/x")
     assert.notInclude(error.message, "secret contents")
   }

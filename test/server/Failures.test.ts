@@ -29,7 +29,7 @@ describe("a backend that fails", () => {
   const cases: ReadonlyArray<readonly [ConnectorError["reason"], number, string, string | null]> = [
     ["Unavailable", 503, "Unavailable", "1"],
     ["Timeout", 504, "Timeout", null],
-    ["RateLimited", 429, "RateLimited", "3"],
+    ["RateLimited", 429, "RateLimited", "1"],
     ["Unauthorized", 503, "Unavailable", "1"],
     ["Corrupted", 503, "Unavailable", "1"]
   ]
@@ -49,7 +49,7 @@ describe("a backend that fails", () => {
                   method: "authenticate",
                   reason,
                   detail: secret,
-                  retryAfter: Duration.millis(2500),
+                  retryAfter: Duration.millis(10),
                   cause: new Error(secret)
                 })
               )

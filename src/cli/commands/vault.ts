@@ -10,7 +10,7 @@ import * as Session from "../Session.ts"
 
 interface Options {
   readonly as: Candidate.Candidate
-  readonly team: Option.Option<string>
+  readonly team: Option.Option<Candidate.Candidate>
   readonly config: Option.Option<string>
   readonly json: boolean
 }
@@ -42,7 +42,7 @@ export const convert = Effect.fnUntraced(
 )
 
 /** Who runs the command may act for a team of this installation: the vault's file and key are theirs. */
-const homeOf = ({ as, team }: Options) => Option.match(team, { onNone: () => as, onSome: Candidate.team })
+const homeOf = ({ as, team }: Options) => Option.getOrElse(team, () => as)
 
 const within = (options: Options) => <A, E>(self: Effect.Effect<A, E, Vault>) =>
   self.pipe(Candidate.as(homeOf(options)), Effect.provide(Session.layer(options.config)))

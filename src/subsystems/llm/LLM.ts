@@ -139,8 +139,9 @@ const make = (options: { readonly standalone: boolean }) =>
     }
 
     const keyOf = (model: Models.Model, { credentials, provider }: LLMProvider) => {
-      const everyone = options.standalone && !ownAddress(model) && !model.credentials.includes("none")
-      const modes = everyone ? [...model.credentials, "internal" as const] : model.credentials
+      // A key the operator wrote in the settings is for all of the operator's models, after the asker's own.
+      const serves = options.standalone ? !ownAddress(model) : credentials.apiKey !== undefined && !model.isCustom
+      const modes = serves && !model.credentials.includes("none") ? [...model.credentials, "internal" as const] : model.credentials
       return Credentials.resolve({
         provider,
         modes,

@@ -1,0 +1,41 @@
+/** A whole system for tests: everything in memory, nothing on disk, and nothing on the network but what is allowed. */
+import { Layer } from "effect"
+import * as Sre from "../boot/Sre.ts"
+import { DummyAccount } from "../connectors/account/DummyAccount.ts"
+import { NullAgentData } from "../connectors/agentdata/NullAgentData.ts"
+import { RAMCache } from "../connectors/cache/RAMCache.ts"
+import { ConsoleLog } from "../connectors/log/ConsoleLog.ts"
+import { NullManagedVault } from "../connectors/managedvault/NullManagedVault.ts"
+import { RAMNKV } from "../connectors/nkv/RAMNKV.ts"
+import { UndiciOutbound } from "../connectors/outbound/UndiciOutbound.ts"
+import { NullRouter } from "../connectors/router/NullRouter.ts"
+import { MemoryStorage } from "../connectors/storage/MemoryStorage.ts"
+import * as Vault from "../security/Vault.ts"
+import type * as LLM from "../subsystems/llm/LLM.ts"
+import { memoryVault } from "./MemoryVault.ts"
+
+export interface Options extends Sre.Options {
+  /** Who is in which team: `{ ta: { users: { a: {} }, agents: { a1: {} } } }`. Absent: everybody in the team `default`. */
+  readonly teams?: NonNullable<Parameters<typeof DummyAccount.layer>[0]["data"]> | undefined
+  /** Secrets by owner: `{ "team:ta": { openai: "sk-…" } }`. */
+  readonly secrets?: Parameters<typeof memoryVault>[0] | undefined
+  /** `TestLLM.layer([…])`, say. Absent: the usual providers. */
+  readonly llm?: Layer.Layer<LLM.LLM, unknown> | undefined
+  /** Addresses of one's own network that components may call: `127.0.0.1:4112`. */
+  readonly allow?: ReadonlyArray<string> | undefined
+}
+
+export const layer = ({ allow = [], llm, secrets = {}, teams, ...options }: Options = {}) =>
+  Sre.layer({
+    account: DummyAccount.layer(teams === undefined ? {} : { data: teams }),
+    log: ConsoleLog.layer({ level: "error" }),
+    storage: MemoryStorage.layer({}),
+    cache: RAMCache.layer({}),
+    nkv: RAMNKV.layer({}),
+    vault: Layer.provide(Vault.layer, memoryVault(secrets)),
+    managedVault: NullManagedVault.layer({}),
+    agentData: NullAgentData.layer({}),
+    outbound: UndiciOutbound.layer({ allow: [...allow] }),
+    router: NullRouter.layer({}),
+    ...(llm === undefined ? {} : { llm })
+  }, options)
