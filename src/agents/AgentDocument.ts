@@ -80,12 +80,18 @@ const encodeFlat = ParseResult.encodeSync(AgentDocument)
 
 /** Reads a document of either layout; all malformed fields are reported together. */
 export const decode = (input: unknown): Effect.Effect<Decoded, InvalidAgent> => {
-  if (!isRecord(input)) return Effect.fail(malformed([at("", `expected an agent document, an object; got ${kind(input)}`)]))
+  if (!isRecord(input)) {
+    return Effect.fail(malformed([at("", `expected an agent document, an object; got ${kind(input)}`)]))
+  }
   const wrapped = input["components"] === undefined && isRecord(input["data"])
   const { data, ...envelope } = input
   const flat = wrapped ? { ...(data as Record<string, unknown>) } : input
   if (flat["components"] === undefined) {
-    return Effect.fail(malformed([at("components", `missing; an agent document has "components" and "connections", flat or under "data"`)]))
+    return Effect.fail(
+      malformed([
+        at("components", `missing; an agent document has "components" and "connections", flat or under "data"`)
+      ])
+    )
   }
   if (wrapped && flat["id"] === undefined && typeof envelope["id"] === "string") flat["id"] = envelope["id"]
   const decoded = decodeFlat(flat)
@@ -135,7 +141,9 @@ const at = (path: string, message: string, component?: string): Problem => ({
 })
 
 const componentAt = (document: Record<string, unknown>, path: ReadonlyArray<PropertyKey>): string | undefined => {
-  if (path[0] !== "components" || typeof path[1] !== "number" || !Array.isArray(document["components"])) return undefined
+  if (path[0] !== "components" || typeof path[1] !== "number" || !Array.isArray(document["components"])) {
+    return undefined
+  }
   const record: unknown = document["components"][path[1]]
   return isRecord(record) && typeof record["id"] === "string" ? record["id"] : undefined
 }

@@ -17,15 +17,15 @@ import * as LLMContext from "../subsystems/memory/LLMContext.ts"
 import type { AgentDefinition } from "./AgentDefinition.ts"
 import type { AgentEvent, AgentEventBody } from "./AgentEvents.ts"
 import { defaultModelOf, toolOf } from "./AgentTools.ts"
-import * as Conversation from "./Conversation.ts"
 import { compile, planKey, type Registry } from "./Compile.ts"
+import * as Conversation from "./Conversation.ts"
 import type { BadInput, Endpoint, EndpointRequest } from "./Endpoint.ts"
 import { EventLog } from "./EventLog.ts"
 import type { InvalidAgent, Problem } from "./Problem.ts"
 import type { AgentProgram, Plan } from "./Program.ts"
-import type { Say } from "./ToolCalls.ts"
 import { type RoundsExceeded, run, type RunResult } from "./Run.ts"
 import { openGate, type Overloaded, type ShuttingDown } from "./RunGate.ts"
+import type { Say } from "./ToolCalls.ts"
 
 export class EndpointNotFound extends Schema.TaggedError<EndpointNotFound>()("EndpointNotFound", {
   agent: Schema.String,
@@ -207,8 +207,7 @@ const make = (options: AgentsOptions) =>
     })
 
     /** Ids come from outside and are data: each caller has its own. A candidate has no space in it. */
-    const callersOwn = (id: string) =>
-      Effect.map(Candidate.current, (caller) => `${Candidate.format(caller)} ${id}`)
+    const callersOwn = (id: string) => Effect.map(Candidate.current, (caller) => `${Candidate.format(caller)} ${id}`)
 
     const execute = (
       { entry, info, plan }: { readonly entry: Entry; readonly plan: Plan; readonly info: Component.RunInfo },
@@ -235,7 +234,9 @@ const make = (options: AgentsOptions) =>
     const record = (entry: Entry, plan: Plan, info: Component.RunInfo, result: RunResult) =>
       Option.isNone(log) ? Effect.void : Effect.ignore(log.value.record({
         level: result.failed ? "warning" : "info",
-        message: `${plan.endpoint.method} ${plan.endpoint.name} of ${entry.id} ${result.failed ? "failed" : "answered"}`,
+        message: `${plan.endpoint.method} ${plan.endpoint.name} of ${entry.id} ${
+          result.failed ? "failed" : "answered"
+        }`,
         runId: info.id
       }))
 
@@ -256,20 +257,22 @@ const make = (options: AgentsOptions) =>
         })
       }))
 
-    const open = Effect.fnUntraced(function*(id: string, { conversationId, files, message, ...request }: PromptRequest) {
-      const entry = yield* find("prompt", id)
-      const model = request.model ?? defaultModelOf(entry.definition.document)
-      if (model === undefined) return yield* new NoModel({ agent: id })
-      const kept = conversationId === undefined ? undefined : yield* callersOwn(conversationId)
-      const conversation = yield* Conversation.make({
-        model,
-        system: entry.program.agent.behavior,
-        tools: toolsOf(entry, kept),
-        maxToolCalls: request.maxToolCalls,
-        history: kept === undefined ? undefined : { id: kept }
-      }).pipe(Candidate.as(entry.candidate))
-      return Candidate.streamAs(conversation.prompt(message, files), entry.candidate)
-    })
+    const open = Effect.fnUntraced(
+      function*(id: string, { conversationId, files, message, ...request }: PromptRequest) {
+        const entry = yield* find("prompt", id)
+        const model = request.model ?? defaultModelOf(entry.definition.document)
+        if (model === undefined) return yield* new NoModel({ agent: id })
+        const kept = conversationId === undefined ? undefined : yield* callersOwn(conversationId)
+        const conversation = yield* Conversation.make({
+          model,
+          system: entry.program.agent.behavior,
+          tools: toolsOf(entry, kept),
+          maxToolCalls: request.maxToolCalls,
+          history: kept === undefined ? undefined : { id: kept }
+        }).pipe(Candidate.as(entry.candidate))
+        return Candidate.streamAs(conversation.prompt(message, files), entry.candidate)
+      }
+    )
 
     /** Something done to the caller's own conversation with an agent. */
     const withHistory = <A, E>(
@@ -320,8 +323,7 @@ const make = (options: AgentsOptions) =>
       }, traced("Agents.unload")),
       get: (id) => find("get", id),
       list: Effect.zipRight(guard.candidate("list"), visible),
-      call: (id, request) =>
-        Effect.flatMap(prepare("call", id, request), (prepared) => execute(prepared, undefined)),
+      call: (id, request) => Effect.flatMap(prepare("call", id, request), (prepared) => execute(prepared, undefined)),
       stream: (id, request) =>
         Stream.unwrapScoped(Effect.gen(function*() {
           const prepared = yield* prepare("stream", id, request)
@@ -351,8 +353,7 @@ const make = (options: AgentsOptions) =>
           return Stream.concat(events.from(0), Stream.drain(Stream.fromEffect(Deferred.await(outcome))))
         })),
       prompt: (id, request) => Stream.provideContext(Stream.unwrap(open(id, request)), services),
-      history: (id, conversationId) =>
-        withHistory("history", id, conversationId, (context, key) => context.load(key)),
+      history: (id, conversationId) => withHistory("history", id, conversationId, (context, key) => context.load(key)),
       forget: (id, conversationId) => withHistory("forget", id, conversationId, (context, key) => context.clear(key)),
       running: Effect.zipRight(guard.candidate("running"), gate.count)
     })

@@ -4,6 +4,7 @@ import type * as Component from "../components/Component.ts"
 import { didYouMean } from "../kernel/Nearest.ts"
 import { type AgentDefinition, agentInfo, type Skill } from "./AgentDefinition.ts"
 import { type ComponentRecord, type Connection, isSet, pathText } from "./AgentDocument.ts"
+import { checkPorts, checkProgress, checkReach, type Report, wiredToEntries } from "./Checks.ts"
 import * as Endpoint from "./Endpoint.ts"
 import * as Graph from "./Graph.ts"
 import * as Ports from "./Ports.ts"
@@ -58,23 +59,19 @@ const build = (definition: AgentDefinition, components: Registry) => {
   const edges = connect(document.connections, byId, new Set(document.components.map(({ id }) => id)), report)
   const nodes = drafts.map((one) => toNode(one, edges, variables))
   const plans = planAll(drafts, nodes, edges, report)
-  const reached = new Set(Array.from(plans.values(), ({ members }) => members).flat())
   checkProgress(nodes, edges, plans, drafts, report)
-  checkReach(drafts, reached, edges, plans.size, report)
+  const wired = wiredToEntries(document)
+  checkReach(drafts, wired, edges, plans.size, report)
 
-  const alive = new Set(drafts.filter(({ index }) => reached.has(index)).map(({ record }) => record.id))
   const problems = found.map((one): Problem =>
-    // What no endpoint reaches cannot harm a run: an unfinished corner of the canvas does not keep the rest from working.
-    one.severity === "error" && one.component !== undefined && plans.size > 0 && byId.has(one.component) &&
-      !alive.has(one.component)
+    // What no endpoint is wired to cannot harm a run: an unfinished corner of the canvas does not keep the rest from working.
+    one.severity === "error" && one.component !== undefined && !wired.has(one.component)
       ? { ...one, severity: "warning" }
       : one
   )
   const program: AgentProgram = { agent: agentInfo(definition, variables.plain), nodes, edges, plans }
   return { program, problems }
 }
-
-type Report = (problem: Omit<Problem, "severity">, severity?: Problem["severity"]) => void
 
 const draft = (
   { document, skills }: AgentDefinition,
@@ -88,7 +85,11 @@ const draft = (
     const path = `components[${position}]`
     const earlier = ids.get(record.id)
     if (earlier !== undefined) {
-      report({ path: `${path}.id`, component: record.id, problem: `duplicate id "${record.id}", also components[${earlier}]` })
+      report({
+        path: `${path}.id`,
+        component: record.id,
+        problem: `duplicate id "${record.id}", also components[${earlier}]`
+      })
       return
     }
     ids.set(record.id, position)
@@ -180,28 +181,6 @@ const decodersOf = (component: Component.Any): ReadonlyArray<Decode> => {
   return made
 }
 
-/** Port names twice, or names a component with fixed ports does not know. */
-const checkPorts = (record: ComponentRecord, component: Component.Any, path: string, report: Report) => {
-  for (const side of ["inputs", "outputs"] as const) {
-    const known = Object.keys(component[side].fields as Record<string, unknown>)
-    const open = side === "inputs" ? component.openInputs : component.openOutputs
-    const seen = new Set<string>()
-    ;(record[side] ?? []).forEach(({ name }, position) => {
-      const place = { path: `${path}.${side}[${position}].name`, component: record.id, port: name }
-      if (seen.has(name)) report({ ...place, problem: `duplicate port "${name}"` })
-      seen.add(name)
-      const root = name.split(/[.[]/)[0]!
-      if (!open && !known.includes(name) && !(side === "outputs" && [...known, "_error", "_debug"].includes(root))) {
-        report({
-          ...place,
-          problem: `${component.name} has no ${side === "inputs" ? "input" : "output"} "${name}".${didYouMean(name, known)}`,
-          accepted: known
-        }, "warning")
-      }
-    })
-  }
-}
-
 const connect = (
   connections: ReadonlyArray<Connection>,
   byId: ReadonlyMap<string, Draft>,
@@ -263,13 +242,21 @@ const locate = (reference: number | string, names: ReadonlyArray<string>): numbe
   return Number.isInteger(position) && position >= 0 && position < names.length ? position : undefined
 }
 
-const badPort = (path: string, { inputs, outputs, record }: Draft, side: "input" | "output", reference: number | string) => {
+const badPort = (
+  path: string,
+  { inputs, outputs, record }: Draft,
+  side: "input" | "output",
+  reference: number | string
+) => {
   const names = side === "input" ? inputs.map(({ port }) => port.name) : outputs.map(({ name }) => name)
   return {
     path,
     component: record.id,
     port: String(reference),
-    problem: `${record.name} has no ${side} ${typeof reference === "string" ? `"${reference}"` : `at position ${reference}`}.` +
+    problem:
+      `${record.name} has no ${side} ${
+        typeof reference === "string" ? `"${reference}"` : `at position ${reference}`
+      }.` +
       didYouMean(String(reference), names),
     accepted: names
   }
@@ -346,56 +333,7 @@ const planAll = (
   return plans
 }
 
-/** A cycle in which a component waits for a value that only it could cause. */
-const checkProgress = (
-  nodes: ReadonlyArray<Node>,
-  edges: ReadonlyArray<Edge>,
-  plans: ReadonlyMap<string, Plan>,
-  drafts: ReadonlyArray<Draft>,
-  report: Report
-) => {
-  const reported = new Set<Slot>()
-  for (const { back, members } of plans.values()) {
-    for (const member of members) {
-      for (const slot of nodes[member]!.slots) {
-        const stuck = slot.required && slot.fallback === undefined && slot.edges.every((edge) => back[edge] === 1)
-        if (!stuck || reported.has(slot)) continue
-        reported.add(slot)
-        const sources = slot.edges.map((edge) => nodes[edges[edge]!.source]!.info.id)
-        report({
-          path: `components[${drafts[member]!.position}]`,
-          component: nodes[member]!.info.id,
-          port: slot.name,
-          problem: `cycle without progress: the required input "${slot.name}" comes only from ${
-            sources.join(", ")
-          }, which runs after it. Make it optional or give it a default or another source`
-        })
-      }
-    }
-  }
-}
-
-const checkReach = (
-  drafts: ReadonlyArray<Draft>,
-  reached: ReadonlySet<number>,
-  edges: ReadonlyArray<Edge>,
-  entries: number,
-  report: Report
-) => {
-  if (entries === 0) return
-  for (const { component, index, position, record } of drafts) {
-    if (reached.has(index) || component.category === "entry") continue
-    const fed = edges.some(({ target }) => target === index)
-    report({
-      path: `components[${position}]`,
-      component: record.id,
-      problem: `unreachable: ${fed ? "no endpoint leads to it" : "nothing is connected to its inputs"}, so it never runs`
-    }, "warning")
-  }
-}
-
 export const planKey = (method: string, endpoint: string): string => `${method} ${endpoint}`
 
 const text = (value: string | null | undefined, otherwise: string): string =>
   value === undefined || value === null || value === "" ? otherwise : value
-

@@ -222,7 +222,10 @@ const turnOf = <R>({ before, llm, message, options, tools, window }: TurnOptions
         if (kind === "content") text += words
         spoken.unsafeOffer({ type: kind, text: words })
       }
-      return Stream.merge(Stream.concat(work(say), Stream.drain(Stream.fromEffect(spoken.end))), Mailbox.toStream(spoken))
+      return Stream.merge(
+        Stream.concat(work(say), Stream.drain(Stream.fromEffect(spoken.end))),
+        Mailbox.toStream(spoken)
+      )
     }))
 
   const callTools = (calls: ReadonlyArray<ToolCalls.Call>): Events => {

@@ -83,10 +83,13 @@ export const make = (
     } else {
       const fitted: Record<string, unknown> = { ...given }
       for (const { fallback, fit, name: input, required, type } of fitters) {
-        const sent = Object.hasOwn(given, input) ? given[input] : undefined
+        const own = Object.hasOwn(given, input) ? given[input] : undefined
+        // A form sends an empty field as empty text.
+        const sent = own === "" && !isTextual(type) ? undefined : own
         const value = fallback !== undefined && isEmpty(sent) ? fallback : sent
         if (value === undefined || value === null) {
           if (required) problems.push({ input, reason: "missing", problem: `required ${type} is missing` })
+          delete fitted[input]
           continue
         }
         const result = fit(value)
@@ -122,11 +125,15 @@ export const make = (
   }
 }
 
+const isTextual = (type: string): boolean => ["any", "text", "string"].includes(type.toLowerCase())
+
 /** Text that looks like an object becomes one only where any value is welcome; declared text stays text. */
 const fitter = (type: string) => {
   const coerce = coercer(type)
-  return type.toLowerCase() !== "any" ? coerce : (value: unknown) =>
-    coerce(typeof value === "string" && /^\s*\{[\s\S]*\}\s*$/.test(value) ? Json.extract(value) : value)
+  return type.toLowerCase() !== "any" ?
+    coerce :
+    (value: unknown) =>
+      coerce(typeof value === "string" && /^\s*\{[\s\S]*\}\s*$/.test(value) ? Json.extract(value) : value)
 }
 
 /** Plain assignment would let a body named `__proto__` change the object's prototype. */

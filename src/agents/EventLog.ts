@@ -32,9 +32,14 @@ export class EventLog {
 
   /** Events from `seq` on, until the run ends. Events no longer kept are told as one `Gap`. */
   from(seq: number): Stream.Stream<AgentEvent> {
-    return Stream.unfoldChunkEffect(seq, (next) =>
-      Effect.map(this.#available(next), (available) =>
-        available ? Option.some([this.#read(next), this.#next] as const) : Option.none()))
+    return Stream.unfoldChunkEffect(
+      seq,
+      (next) =>
+        Effect.map(
+          this.#available(next),
+          (available) => available ? Option.some([this.#read(next), this.#next] as const) : Option.none()
+        )
+    )
   }
 
   #read(seq: number): Chunk.Chunk<AgentEvent> {

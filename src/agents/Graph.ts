@@ -45,7 +45,11 @@ export const plan = (graph: Shape, entry: number): Omit<Plan, "endpoint"> => {
 }
 
 /** Everything that runs again when a cycle delivers to `heads`: they and all they reach without closing a cycle. */
-export const part = (graph: Shape, { back, edges }: Pick<Plan, "back" | "edges">, heads: Iterable<number>): Set<number> => {
+export const part = (
+  graph: Shape,
+  { back, edges }: Pick<Plan, "back" | "edges">,
+  heads: Iterable<number>
+): Set<number> => {
   const reached = new Set<number>(heads)
   for (const node of reached) {
     for (const edge of graph.nodes[node]!.out) {

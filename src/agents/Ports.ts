@@ -1,8 +1,8 @@
 /** Ports of one component: the document's, completed by those its type always has; and how an output is read. */
-import type * as Component from "../components/Component.ts"
-import { coercer } from "../components/Coerce.ts"
-import * as Port from "../components/Port.ts"
 import { Either, ParseResult, Schema } from "effect"
+import { coercer } from "../components/Coerce.ts"
+import type * as Component from "../components/Component.ts"
+import * as Port from "../components/Port.ts"
 import { type ComponentRecord, type InputPort, isSet, type OutputPort } from "./AgentDocument.ts"
 
 export interface Input {

@@ -242,9 +242,10 @@ class RunState {
   /** Whether a value of this input is new in this round. */
   #fresh(slot: Slot): boolean {
     const part = this.#part
-    return part === undefined || slot.edges.some((edge) =>
-      this.edges[edge] === Value && (this.plan.back[edge] === 1 || part.has(this.program.edges[edge]!.source))
-    )
+    return part === undefined ||
+      slot.edges.some((edge) =>
+        this.edges[edge] === Value && (this.plan.back[edge] === 1 || part.has(this.program.edges[edge]!.source))
+      )
   }
 
   #finish(node: Node, step: Step, outcome: Component.Outputs | Component.ComponentFailed): void {

@@ -107,7 +107,10 @@ const settled = (step: Step, effect: Waiting): Settled =>
     const failure = Cause.failureOption(cause)
     if (failure._tag === "Some") return Effect.succeed(failed(failure.value))
     const failedStep = crashed(step, Cause.squash(cause))
-    return Effect.as(Effect.logError(`component ${step.component.name} "${step.component.id}" crashed`, cause), failedStep)
+    return Effect.as(
+      Effect.logError(`component ${step.component.name} "${step.component.id}" crashed`, cause),
+      failedStep
+    )
   })
 
 const failed = (error: { readonly message: string }): Component.ComponentFailed =>

@@ -2,9 +2,9 @@
  * A system described by data: `{ "Storage": { "Connector": "S3", "Settings": { "bucket": "b" } } }`. A service may have a
  * list of entries: one answers its tag, the others stand under their `Id`.
  */
+import * as NodeContext from "@effect/platform-node/NodeContext"
 import * as FileSystem from "@effect/platform/FileSystem"
 import * as Path from "@effect/platform/Path"
-import * as NodeContext from "@effect/platform-node/NodeContext"
 import { Config, Context, Effect, Layer, Option, ParseResult, Schema } from "effect"
 import { llmConnectors } from "../connectors/llm/providers.ts"
 import { foundations, subsystems } from "../connectors/registry.ts"
@@ -40,11 +40,15 @@ interface EntryInput {
 
 /** The whole system from a configuration; whatever is wrong with it fails boot at once. */
 export const layerFromConfig = (config: unknown, options: Options = {}): Layer.Layer<Sre, BootError> =>
-  Layer.unwrapEffect(Effect.map(plan(config), ({ chosen, named }) =>
-    Layer.catchAll(compose(chosen, options, named), (error) => Layer.fail(toBootError(error))))) as unknown as Layer.Layer<
-      Sre,
-      BootError
-    >
+  Layer.unwrapEffect(
+    Effect.map(
+      plan(config),
+      ({ chosen, named }) => Layer.catchAll(compose(chosen, options, named), (error) => Layer.fail(toBootError(error)))
+    )
+  ) as unknown as Layer.Layer<
+    Sre,
+    BootError
+  >
 
 /** The configuration file: the given one, `SRE_CONFIG`, or `sre.config.json`, `.yaml`, `.yml` in the working folder; `{}` without any. */
 export const read = (file?: string): Effect.Effect<unknown, BootError> =>
@@ -58,7 +62,8 @@ export const read = (file?: string): Effect.Effect<unknown, BootError> =>
       if (named === undefined && !(yield* Effect.orElseSucceed(files.exists(absolute), () => false))) continue
       const source = yield* Effect.mapError(
         files.readFileString(absolute),
-        (cause) => new BootError({ service: "configuration", path: absolute, problem: "the file cannot be read", cause })
+        (cause) =>
+          new BootError({ service: "configuration", path: absolute, problem: "the file cannot be read", cause })
       )
       const parsed = yield* absolute.endsWith(".json") ? parseJson(absolute, source) : parseYaml(absolute, source)
       return yield* withEnvironment(parsed)
@@ -75,7 +80,10 @@ const withEnvironment = (value: unknown): Effect.Effect<unknown, BootError> => {
   if (Array.isArray(value)) return Effect.forEach(value, withEnvironment)
   return typeof value === "object" && value !== null
     ? Effect.map(
-      Effect.forEach(Object.entries(value), ([key, one]) => Effect.map(withEnvironment(one), (done) => [key, done] as const)),
+      Effect.forEach(
+        Object.entries(value),
+        ([key, one]) => Effect.map(withEnvironment(one), (done) => [key, done] as const)
+      ),
       Object.fromEntries
     )
     : Effect.succeed(value)
@@ -191,8 +199,7 @@ const toBootError = (error: unknown): BootError =>
     ? new BootError({ service: "connectors", connector: error.connector, problem: error.message, cause: error })
     : new BootError({ service: "configuration", problem: String(error), cause: error })
 
-const orBootError = <A, E>(self: Effect.Effect<A, E>): Effect.Effect<A, BootError> =>
-  Effect.mapError(self, toBootError)
+const orBootError = <A, E>(self: Effect.Effect<A, E>): Effect.Effect<A, BootError> => Effect.mapError(self, toBootError)
 
 const parseJson = (path: string, source: string) =>
   Effect.mapError(JsonText.parse(source), (problem) => new BootError({ service: "configuration", path, problem }))

@@ -33,8 +33,10 @@ const Say = Component.make("Say", {
 const components = [Pass, Wait, Fail, Crash, Write, Say]
 
 const load = (document: Record<string, unknown>) =>
-  Effect.flatMap(AgentDefinition.fromUnknown(document), (definition) =>
-    Effect.flatMap(Agents, (agents) => agents.load(definition)))
+  Effect.flatMap(
+    AgentDefinition.fromUnknown(document),
+    (definition) => Effect.flatMap(Agents, (agents) => agents.load(definition))
+  )
 
 const named = (id: string, component = "Pass", data: Record<string, unknown> = {}) =>
   agentDocument({ E: endpoint("x"), A: { name: component, in: ["v"], data } }, ["E.x -> A.v"], { id })
@@ -67,7 +69,10 @@ describe("the process table", () => {
         assert.strictEqual((yield* Effect.flip(call))._tag, "NoCandidate")
         assert.deepStrictEqual((yield* asB(agents.list)).map(({ id }) => id), [])
         assert.strictEqual((yield* Effect.flip(asB(load(named("agentA")))))._tag, "AccessDenied")
-        assert.strictEqual((yield* Effect.flip(Candidate.as(agents.unload("agentA"), Candidate.team("ta"))))._tag, "AccessDenied")
+        assert.strictEqual(
+          (yield* Effect.flip(Candidate.as(agents.unload("agentA"), Candidate.team("ta"))))._tag,
+          "AccessDenied"
+        )
       }))
 
     it.effect("names what is near when an agent or an endpoint is not there", () =>
@@ -77,13 +82,20 @@ describe("the process table", () => {
         assert.match((yield* Effect.flip(agents.call("agntA", { endpoint: "go" }))).message, /Did you mean "agentA"/)
         const missing = yield* Effect.flip(agents.call("agentA", { endpoint: "gp" }))
         assert.deepInclude(missing, { _tag: "EndpointNotFound", available: ["POST go"] })
-        assert.strictEqual((yield* Effect.flip(agents.call("agentA", { endpoint: "go", method: "GET" })))._tag, "EndpointNotFound")
+        assert.strictEqual(
+          (yield* Effect.flip(agents.call("agentA", { endpoint: "go", method: "GET" })))._tag,
+          "EndpointNotFound"
+        )
       }).pipe(asA))
 
     it.effect("refuses a request with the list of inputs that are missing or do not fit", () =>
       Effect.gen(function*() {
         const agents = yield* Agents
-        const inputs = [{ name: "n", type: "Number" }, { name: "d", type: "Date" }, { name: "o", type: "Text", optional: true }]
+        const inputs = [{ name: "n", type: "Number" }, { name: "d", type: "Date" }, {
+          name: "o",
+          type: "Text",
+          optional: true
+        }]
         yield* load(agentDocument({ E: { ...endpoint(), in: inputs } }, [], { id: "agentA" }))
         const error = yield* Effect.flip(agents.call("agentA", { endpoint: "go", body: { n: "12abc" } }))
         assert.strictEqual(error._tag, "BadInput")
@@ -92,7 +104,10 @@ describe("the process table", () => {
           ["d", "missing"]
         ])
         assert.match(error.message, /expected Number, got "12abc"/)
-        const { answer } = yield* agents.call("agentA", { endpoint: "go", body: { n: "42", d: "2024-01-20", extra: 1 } })
+        const { answer } = yield* agents.call("agentA", {
+          endpoint: "go",
+          body: { n: "42", d: "2024-01-20", extra: 1 }
+        })
         assert.deepStrictEqual((answer as { result: { body: unknown } }).result.body, {
           n: 42,
           d: "2024-01-20T00:00:00.000Z",
@@ -104,7 +119,10 @@ describe("the process table", () => {
       Effect.gen(function*() {
         const agents = yield* Agents
         yield* load({ ...named("agentA"), variables: { salt: "{{KEY(pepper)}}", plain: "p" } })
-        const { answer } = yield* agents.call("agentA", { endpoint: "go", body: { x: "{{salt}} {{plain}} {{KEY(pepper)}}" } })
+        const { answer } = yield* agents.call("agentA", {
+          endpoint: "go",
+          body: { x: "{{salt}} {{plain}} {{KEY(pepper)}}" }
+        })
         assert.include(JSON.stringify(answer), "{{salt}} {{plain}} {{KEY(pepper)}}")
       }).pipe(asA))
 
@@ -134,7 +152,9 @@ describe("the process table", () => {
         const agents = yield* Agents
         yield* load(named("agentA", "Wait", { millis: 60_000 }))
         const stream = agents.stream("agentA", { endpoint: "go", body: { x: 1 } })
-        yield* Stream.runDrain(Stream.takeUntil(stream, ({ event }) => event._tag === "StepStarted" && event.component === "Wait"))
+        yield* Stream.runDrain(
+          Stream.takeUntil(stream, ({ event }) => event._tag === "StepStarted" && event.component === "Wait")
+        )
         assert.strictEqual(yield* agents.running, 0)
       }).pipe(asA))
 
@@ -178,7 +198,12 @@ describe("the process table", () => {
         assert.include(yield* asA(say("hello there")), "hello there")
         yield* Candidate.as(say("other"), Candidate.team("ta"))
         const history = yield* asA(agents.history("agentA", "c1"))
-        assert.deepStrictEqual(history.map(({ role }) => role), ["user", "assistant"])
+        assert.deepStrictEqual(
+          history.map(({ role }) =>
+            role
+          ),
+          ["user", "assistant"]
+        )
         yield* asA(agents.forget("agentA", "c1"))
         assert.deepStrictEqual(yield* asA(agents.history("agentA", "c1")), [])
         assert.strictEqual((yield* Candidate.as(agents.history("agentA", "c1"), Candidate.team("ta"))).length, 2)
@@ -258,4 +283,3 @@ describe("limits", () => {
       }))
   })
 })
-

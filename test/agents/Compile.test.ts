@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Schema } from "effect"
-import type { Problem } from "../../src/agents/Problem.ts"
 import * as AgentDefinition from "../../src/agents/AgentDefinition.ts"
+import type { Problem } from "../../src/agents/Problem.ts"
 import * as Component from "../../src/components/Component.ts"
 import * as Port from "../../src/components/Port.ts"
 import * as Settings from "../../src/components/Settings.ts"
@@ -10,7 +10,10 @@ import { agentDocument, compiled, components, endpoint } from "./documents.ts"
 const Typed = Component.make("Typed", {
   description: "Has everything a document can get wrong.",
   category: "data",
-  config: Schema.Struct({ size: Settings.integer({ min: 1, max: 9 }), mode: Settings.literal(["fast", "slow"], { default: "fast" }) }),
+  config: Schema.Struct({
+    size: Settings.integer({ min: 1, max: 9 }),
+    mode: Settings.literal(["fast", "slow"], { default: "fast" })
+  }),
   inputs: Schema.Struct({ Data: Port.Record, Extra: Schema.optional(Port.Any) }),
   outputs: Schema.Struct({ Count: Port.Number, List: Port.List }),
   run: () => ({ Count: 1 })
@@ -26,7 +29,8 @@ const problemsOf = (document: unknown) =>
     (problems): ReadonlyArray<Problem> => problems
   )
 
-const brief = ({ component, path, port, severity }: Problem) => [severity, path, component, port].filter(Boolean).join(" ")
+const brief = ({ component, path, port, severity }: Problem) =>
+  [severity, path, component, port].filter(Boolean).join(" ")
 
 const typed = { name: "Typed", data: { size: "3" } }
 
@@ -72,7 +76,9 @@ describe("what is wrong with a document", () => {
 
   it.effect("what no endpoint leads to is a warning, whatever is wrong with it", () =>
     Effect.gen(function*() {
-      const document = agentDocument({ E: endpoint("x"), A: { name: "Pass", in: ["v"] }, L: { name: "Typed" } }, ["E.x -> A.v"])
+      const document = agentDocument({ E: endpoint("x"), A: { name: "Pass", in: ["v"] }, L: { name: "Typed" } }, [
+        "E.x -> A.v"
+      ])
       const { program, warnings } = yield* compiled(document, registry)
       assert.strictEqual(program.plans.size, 1)
       assert.deepStrictEqual(warnings.map(brief), ["warning components[2].data.size L", "warning components[2] L"])
@@ -81,7 +87,11 @@ describe("what is wrong with a document", () => {
 
   it.effect("a cycle without progress names the input and where its value would come from", () =>
     Effect.gen(function*() {
-      const document = agentDocument({ E: endpoint("x"), A: { name: "Pass", in: ["v", "again"] }, B: { name: "Pass", in: ["v"] } }, [
+      const document = agentDocument({
+        E: endpoint("x"),
+        A: { name: "Pass", in: ["v", "again"] },
+        B: { name: "Pass", in: ["v"] }
+      }, [
         "E.x -> A.v",
         "A.v -> B.v",
         "B.v -> A.again"
@@ -99,7 +109,10 @@ describe("what is wrong with a document", () => {
 
   it.effect("ports that are named like members of every object are ordinary ports", () =>
     Effect.gen(function*() {
-      const document = agentDocument({ E: endpoint("toString", "__proto__"), A: { name: "Pass", in: ["constructor", "__proto__"] } }, [
+      const document = agentDocument({
+        E: endpoint("toString", "__proto__"),
+        A: { name: "Pass", in: ["constructor", "__proto__"] }
+      }, [
         "E.toString -> A.constructor",
         "E.__proto__ -> A.__proto__"
       ])
@@ -109,7 +122,10 @@ describe("what is wrong with a document", () => {
 
 describe("malformed documents", () => {
   const refused = (document: unknown) =>
-    Effect.map(Effect.flip(AgentDefinition.fromUnknown(document)), ({ problems }) => problems.map(({ path, problem }) => `${path}: ${problem}`))
+    Effect.map(
+      Effect.flip(AgentDefinition.fromUnknown(document)),
+      ({ problems }) => problems.map(({ path, problem }) => `${path}: ${problem}`)
+    )
 
   for (
     const [name, document, expected] of [

@@ -7,9 +7,13 @@ import { agentDocument, components, endpoint, runDocument } from "./documents.ts
 
 type Kind = "pass" | "fail" | "even" | "silent"
 interface Graph {
-  readonly nodes: ReadonlyArray<{ readonly kind: Kind; readonly optional: ReadonlyArray<boolean>; readonly yields: number }>
+  readonly nodes: ReadonlyArray<
+    { readonly kind: Kind; readonly optional: ReadonlyArray<boolean>; readonly yields: number }
+  >
   /** From a node (0 is the endpoint) to an input of a later one. */
-  readonly edges: ReadonlyArray<{ readonly from: number; readonly to: number; readonly input: number; readonly onError: boolean }>
+  readonly edges: ReadonlyArray<
+    { readonly from: number; readonly to: number; readonly input: number; readonly onError: boolean }
+  >
 }
 
 const graphs: FastCheck.Arbitrary<Graph> = FastCheck.integer({ min: 1, max: 40 }).chain((size) =>
@@ -32,9 +36,16 @@ const graphs: FastCheck.Arbitrary<Graph> = FastCheck.integer({ min: 1, max: 40 }
 )
 
 /** What a node of a kind gives for its inputs: `out`, or a failure, or nothing. */
-const give = (kind: Kind, inputs: Readonly<Record<string, unknown>>): { readonly out?: unknown; readonly _error?: string } => {
+const give = (
+  kind: Kind,
+  inputs: Readonly<Record<string, unknown>>
+): { readonly out?: unknown; readonly _error?: string } => {
   const sum = JSON.stringify(inputs).length
-  return kind === "fail" ? { _error: `failed on ${sum}` } : kind === "silent" || (kind === "even" && sum % 2 === 1) ? {} : { out: sum }
+  return kind === "fail"
+    ? { _error: `failed on ${sum}` }
+    : kind === "silent" || (kind === "even" && sum % 2 === 1)
+    ? {}
+    : { out: sum }
 }
 
 const node = (kind: Kind, yields: number) =>
@@ -45,7 +56,9 @@ const node = (kind: Kind, yields: number) =>
     openOutputs: true,
     run: ({ inputs }) => {
       const { _error, ...outputs } = give(kind, inputs)
-      const result = _error === undefined ? Effect.succeed(outputs) : Effect.fail(new Component.ComponentFailed({ message: _error }))
+      const result = _error === undefined
+        ? Effect.succeed(outputs)
+        : Effect.fail(new Component.ComponentFailed({ message: _error }))
       if (yields === 0) return _error === undefined ? outputs : new Component.ComponentFailed({ message: _error })
       return Effect.zipRight(Effect.repeatN(Effect.yieldNow(), yields), result)
     }
@@ -67,7 +80,9 @@ const documentOf = ({ edges, nodes }: Graph, yields?: ReadonlyArray<number>) =>
         out: ["out"]
       }]))
     },
-    edges.map(({ from, input, onError, to }) => `N${from}.${from === 0 ? "x" : onError ? "_error" : "out"} -> N${to}.i${input}`)
+    edges.map(({ from, input, onError, to }) =>
+      `N${from}.${from === 0 ? "x" : onError ? "_error" : "out"} -> N${to}.i${input}`
+    )
   )
 
 /** The rule of the dataflow, read aloud: nodes in order, since every edge leads to a later one. */
@@ -113,25 +128,34 @@ const plain = (answer: unknown): unknown =>
 const runs = Number(process.env["SRE_GRAPHS"] ?? 1000)
 
 describe("random graphs", () => {
-  it.live(`${runs} of them answer as the interpreter says, whatever the timing`, () =>
-    Effect.promise(() =>
-      FastCheck.assert(
-        FastCheck.asyncProperty(graphs, FastCheck.array(FastCheck.nat(4), { minLength: 40, maxLength: 40 }), async (graph, yields) => {
-          const expected = plain(interpret(graph, 7))
-          for (const timing of [undefined, yields]) {
-            const started = new Map<string, number>()
-            const emit = (event: AgentEventBody) => {
-              if (event._tag === "StepStarted") started.set(event.key, (started.get(event.key) ?? 0) + 1)
+  it.live(
+    `${runs} of them answer as the interpreter says, whatever the timing`,
+    () =>
+      Effect.promise(() =>
+        FastCheck.assert(
+          FastCheck.asyncProperty(
+            graphs,
+            FastCheck.array(FastCheck.nat(4), { minLength: 40, maxLength: 40 }),
+            async (graph, yields) => {
+              const expected = plain(interpret(graph, 7))
+              for (const timing of [undefined, yields]) {
+                const started = new Map<string, number>()
+                const emit = (event: AgentEventBody) => {
+                  if (event._tag === "StepStarted") started.set(event.key, (started.get(event.key) ?? 0) + 1)
+                }
+                const { answer } = await Effect.runPromise(
+                  runDocument(documentOf(graph, timing), { body: { x: 7 } }, { registry, emit })
+                )
+                assert.deepStrictEqual(plain(answer), expected)
+                assert.isTrue(Array.from(started.values()).every((times) => times === 1), "a component ran twice")
+              }
             }
-            const { answer } = await Effect.runPromise(
-              runDocument(documentOf(graph, timing), { body: { x: 7 } }, { registry, emit })
-            )
-            assert.deepStrictEqual(plain(answer), expected)
-            assert.isTrue(Array.from(started.values()).every((times) => times === 1), "a component ran twice")
-          }
-        }),
-        { numRuns: runs }
-      )), 120_000)
+          ),
+          { numRuns: runs }
+        )
+      ),
+    120_000
+  )
 
   it.live("a run stopped at any moment ends, and leaves nothing running", () =>
     Effect.promise(() =>
@@ -157,5 +181,6 @@ describe("random graphs", () => {
           assert.strictEqual(inFlight, 0)
         }),
         { numRuns: 200 }
-      )), 60_000)
+      )
+    ), 60_000)
 })

@@ -26,12 +26,18 @@ const api = HttpServer.make(({ body, headers, method, url }, response) => {
     "GET /api/v3/simple/price": () => ({
       [searchParams.get("ids") ?? ""]: { [searchParams.get("vs_currencies") ?? ""]: 64_250.5 }
     }),
-    "GET /api/v3/coins/bitcoin": () => ({ id: "bitcoin", market_data: { current_price: { usd: 64_250.5, eur: 59_000 } } }),
+    "GET /api/v3/coins/bitcoin": () => ({
+      id: "bitcoin",
+      market_data: { current_price: { usd: 64_250.5, eur: 59_000 } }
+    }),
     "GET /repos/octo/site/git/ref/heads/main": () => ({ object: { sha: "abc123" } }),
     "POST /repos/octo/site/git/refs": () => ({ created: JSON.parse(body) as unknown }),
     "PUT /repos/octo/site/contents/docs%2Fa.md": () => ({ content: JSON.parse(body) as unknown }),
     "PUT /repos/octo/site/contents/docs/a.md": () => ({ content: JSON.parse(body) as unknown }),
-    "POST /repos/octo/site/pulls": () => ({ html_url: "https://github.com/octo/site/pull/7", ...(JSON.parse(body) as object) })
+    "POST /repos/octo/site/pulls": () => ({
+      html_url: "https://github.com/octo/site/pull/7",
+      ...(JSON.parse(body) as object)
+    })
   }
   const found = known[`${method} ${pathname}`]
   const authorized = !pathname.startsWith("/repos") || headers.authorization === "token gh-token"
@@ -40,7 +46,10 @@ const api = HttpServer.make(({ body, headers, method, url }, response) => {
 })
 
 const load = Effect.fnUntraced(function*(file: string, server: HttpServer.HttpServer) {
-  const source = readFileSync(join(folder!, file), "utf8").replaceAll(/https:\/\/api\.(?:coingecko|github)\.com/g, server.url)
+  const source = readFileSync(join(folder!, file), "utf8").replaceAll(
+    /https:\/\/api\.(?:coingecko|github)\.com/g,
+    server.url
+  )
   const agents = yield* Agents
   return yield* agents.load(yield* AgentDefinition.fromText(source))
 })
@@ -76,11 +85,15 @@ describe.skipIf(!available)("published agents", () => {
         })
         // A value cannot add a parameter of its own.
         yield* get("get_price", { coin_id: "x&vs_currencies=eur" })
-        assert.strictEqual(server.requests.at(-1)?.url, "/api/v3/simple/price?ids=x%26vs_currencies%3Deur&vs_currencies=usd")
+        assert.strictEqual(
+          server.requests.at(-1)?.url,
+          "/api/v3/simple/price?ids=x%26vs_currencies%3Deur&vs_currencies=usd"
+        )
         const failed = yield* agents.call(id, { endpoint: "get_market_info", query: { coin_id: "nocoin" } })
         assert.isTrue(failed.failed)
         assert.match(JSON.stringify(failed.answer), /"_error":".*404/)
-      })))
+      })
+    ))
 
   it.live("the repository agent makes a branch and a pull request, with a key of its own team's vault", () =>
     withAgents((server) =>
@@ -95,14 +108,21 @@ describe.skipIf(!available)("published agents", () => {
         })
         const pull = yield* agents.call(id, {
           endpoint: "create_pr",
-          body: { ...repository, file_path: "docs/a.md", file_content: "héllo \"you\"\n", pr_title: "A \"fix\"", pr_description: "b" }
+          body: {
+            ...repository,
+            file_path: "docs/a.md",
+            file_content: "héllo \"you\"\n",
+            pr_title: "A \"fix\"",
+            pr_description: "b"
+          }
         })
         assert.deepStrictEqual(pull.answer, { pr_url: "https://github.com/octo/site/pull/7" })
         const put = server.requests.find(({ method }) => method === "PUT")
         const content = JSON.parse(put?.body ?? "{}") as { content: string; branch: string }
         assert.strictEqual(Buffer.from(content.content, "base64").toString(), "héllo \"you\"\n")
         assert.deepInclude(JSON.parse(server.requests.at(-1)?.body ?? "{}"), { title: "A \"fix\"", head: "fix-1" })
-      })))
+      })
+    ))
 
   it.live("the prompt agent says what it is told, on the model that needs no key", () =>
     withAgents((server) =>
@@ -111,6 +131,6 @@ describe.skipIf(!available)("published agents", () => {
         const { id } = yield* load("echo-prompt.smyth", server)
         const { answer } = yield* agents.call(id, { endpoint: "say", body: { message: "hello \"world\"" } })
         assert.deepStrictEqual(answer, { result: "Saying : hello \"world\"" })
-      })))
+      })
+    ))
 })
-

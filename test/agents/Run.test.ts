@@ -68,7 +68,12 @@ describe("readiness", () => {
   it.effect("a join waits for paths of different length, also for optional inputs", () =>
     Effect.gen(function*() {
       const document = agentDocument(
-        { E: endpoint("x"), A: pass, B: { name: "Wait", in: ["v"], data: { millis: 50 } }, J: { name: "Pass", in: ["a", "b?"] } },
+        {
+          E: endpoint("x"),
+          A: pass,
+          B: { name: "Wait", in: ["v"], data: { millis: 50 } },
+          J: { name: "Pass", in: ["a", "b?"] }
+        },
         ["E.x -> A.v", "A.out -> B.v", "E.x -> J.a", "B.out -> J.b"]
       )
       const fiber = yield* Effect.fork(go(document))
@@ -158,7 +163,10 @@ describe("failure", () => {
         "E.x -> A.v"
       ])
       const { answer, failed } = yield* go(document)
-      assert.deepStrictEqual(answer, [record("C", { _error: "Crash crashed: bug" }, "Crash"), record("A", { v: 1, out: 1 })])
+      assert.deepStrictEqual(answer, [
+        record("C", { _error: "Crash crashed: bug" }, "Crash"),
+        record("A", { v: 1, out: 1 })
+      ])
       assert.isFalse(failed)
     }))
 
@@ -218,7 +226,8 @@ describe("fibers", () => {
       const fiber = yield* Effect.fork(
         runDocument(document, { body: { x: 1 } }, {
           emit: (event) => events.push(event._tag),
-          around: (_step, _inputs, execute) => Effect.onInterrupt(execute, () => Effect.sync(() => events.push("stopped")))
+          around: (_step, _inputs, execute) =>
+            Effect.onInterrupt(execute, () => Effect.sync(() => events.push("stopped")))
         })
       )
       yield* TestClock.adjust(10)

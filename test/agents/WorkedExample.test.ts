@@ -1,14 +1,16 @@
 /** The hashing agent of the format's documentation, in every form a document may have. */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
-import { builtIn } from "../../src/components/registry.ts"
 import * as AgentDocument from "../../src/agents/AgentDocument.ts"
 import * as Compile from "../../src/agents/Compile.ts"
+import { builtIn } from "../../src/components/registry.ts"
 import { runDocument } from "./documents.ts"
 
 const digest = "8f434346648f6b96df89dda901c5176b10a6d83961dd3c1ac88b59b2dc327aa4"
 
-const hasher = (options: { readonly format?: string; readonly algorithm?: string; readonly errorTo?: string } = {}) => ({
+const hasher = (
+  options: { readonly format?: string; readonly algorithm?: string; readonly errorTo?: string } = {}
+) => ({
   id: "demo-1",
   version: "1.0.0",
   name: "Hasher",

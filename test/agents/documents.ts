@@ -1,11 +1,11 @@
 /** Small documents for tests: components in short form, connections as `"E.x -> H.Data"`. */
 import { Context, Effect, Schema } from "effect"
 import * as AgentDefinition from "../../src/agents/AgentDefinition.ts"
-import * as Compile from "../../src/agents/Compile.ts"
-import * as Run from "../../src/agents/Run.ts"
 import type { AgentEventBody } from "../../src/agents/AgentEvents.ts"
-import type { StepRunner } from "../../src/agents/Step.ts"
+import * as Compile from "../../src/agents/Compile.ts"
 import type { EndpointRequest } from "../../src/agents/Endpoint.ts"
+import * as Run from "../../src/agents/Run.ts"
+import type { StepRunner } from "../../src/agents/Step.ts"
 import * as Component from "../../src/components/Component.ts"
 import type { Services } from "../../src/components/Services.ts"
 import { APIEndpoint } from "../../src/components/system/APIEndpoint.ts"
@@ -62,11 +62,13 @@ export const agentDocument = (
 
 /** The outputs of a component that connections leave from. */
 const used = (id: string, connections: ReadonlyArray<string>): ReadonlyArray<string> =>
-  Array.from(new Set(connections.flatMap((connection) =>
-    connection.startsWith(`${id}.`) && !connection.startsWith(`${id}._error`)
-      ? [connection.slice(id.length + 1, connection.indexOf(" -> "))]
-      : []
-  )))
+  Array.from(
+    new Set(connections.flatMap((connection) =>
+      connection.startsWith(`${id}.`) && !connection.startsWith(`${id}._error`)
+        ? [connection.slice(id.length + 1, connection.indexOf(" -> "))]
+        : []
+    ))
+  )
 
 const open = { openInputs: true, openOutputs: true, category: "data" } as const
 
@@ -81,8 +83,7 @@ export const Wait = Component.make("Wait", {
   ...open,
   description: "Passes inputs on later.",
   config: Schema.Struct({ millis: Schema.optionalWith(Schema.Number, { default: () => 1 }) }),
-  run: ({ config, inputs }) =>
-    Effect.as(Effect.sleep(config.millis), { ...inputs, out: Object.values(inputs)[0] })
+  run: ({ config, inputs }) => Effect.as(Effect.sleep(config.millis), { ...inputs, out: Object.values(inputs)[0] })
 })
 export const Fail = Component.make("Fail", {
   ...open,

@@ -49,8 +49,10 @@ const fileTypes: ReadonlySet<string> = new Set(["binary", "image", "audio", "vid
 
 /** Uploads are kept under the agent's home for the length of the run; what flows is the file object. */
 const keep = Effect.fnUntraced(function*(value: unknown) {
-  const stored = yield* Effect.forEach(Array.isArray(value) ? value : [value], (one) =>
-    Effect.flatMap(Files.load(one), (file) => Files.store(file)))
+  const stored = yield* Effect.forEach(
+    Array.isArray(value) ? value : [value],
+    (one) => Effect.flatMap(Files.load(one), (file) => Files.store(file))
+  )
   return Array.isArray(value) ? stored : stored[0]
 })
 

@@ -131,10 +131,21 @@ describe("the key", () => {
 
   it.scoped("is missing: the failure says where it was looked for, and the provider is not asked", () =>
     Effect.gen(function*() {
-      const { asked, llm } = yield* setup([events(finish)], { secrets: {}, apiKey: "sk-operator" })
+      const { asked, llm } = yield* setup([events(finish)], { secrets: {} })
       const error = yield* Effect.flip(Candidate.as(llm.generate(hello), u1))
       assert.deepInclude({ ...error }, { _tag: "MissingCredentials", lookedIn: [`secret "openai" of the vault`] })
       assert.lengthOf(asked, 0)
+    }))
+
+  it.scoped("of the operator's settings serves every model of the operator, after the asker's own", () =>
+    Effect.gen(function*() {
+      const { asked, llm } = yield* setup([events(finish)], {
+        secrets: { "user:u1": { openai: "sk-u1" } },
+        apiKey: "sk-operator"
+      })
+      yield* Candidate.as(llm.generate(hello), u1)
+      yield* Candidate.as(llm.generate(hello), Candidate.user("u2"))
+      assert.deepStrictEqual(asked.map(keyOf), ["sk-u1", "sk-operator"])
     }))
 
   it.scoped("of the operator serves the models that say so: settings first, then the environment", () =>
