@@ -26,6 +26,7 @@ const faces = ["sdk", "server", "cli"]
 
 /** Packages that are no vendor's: small, pure, and each the business of one file. */
 const helpers: Readonly<Record<string, string>> = {
+  "acorn": "src/sdk/Parameters.ts",
   "fastest-levenshtein": "src/kernel/Nearest.ts",
   "ipaddr.js": "src/subsystems/io/NetworkPolicy.ts",
   "jsonc-parser": "src/kernel/JsonText.ts",

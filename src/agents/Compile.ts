@@ -58,6 +58,13 @@ const build = (definition: AgentDefinition, components: Registry) => {
   const byId = new Map(drafts.map((one) => [one.record.id, one]))
   const edges = connect(document.connections, byId, new Set(document.components.map(({ id }) => id)), report)
   const nodes = drafts.map((one) => toNode(one, edges, variables))
+  for (const { component, config, index, position } of drafts) {
+    if (config === undefined) continue
+    for (const { problem, setting } of component.check(config as never, nodes[index]!.info)) {
+      const path = `components[${position}]${setting === undefined ? "" : `.data.${setting}`}`
+      report({ path, component: nodes[index]!.info.id, problem }, "warning")
+    }
+  }
   const plans = planAll(drafts, nodes, edges, report)
   checkProgress(nodes, edges, plans, drafts, report)
   const wired = wiredToEntries(document)

@@ -117,8 +117,19 @@ export interface Component<Name extends string, C extends Fields, I extends Fiel
   ) => Result<Outputs, { readonly message: string }, R>
   /** Replaces the record `{ id, name, result }` of a leaf in the answer (`APIOutput` minimal gives its bare output). */
   readonly answer: ((record: AnswerRecord, config: Schema.Struct.Type<C>) => unknown) | undefined
+  /**
+   * What a document can get wrong that no schema sees (a digest this machine lacks, outputs that must be declared). Told
+   * when the document is loaded, as warnings: when it runs, the component fails with the same words.
+   */
+  readonly check: (config: Schema.Struct.Type<C>, component: ComponentInfo) => ReadonlyArray<Advice>
   /** An inert component (a note on the canvas): never run, not part of the graph. */
   readonly inert: boolean
+}
+
+export interface Advice {
+  /** The setting it is about, if it is about one. */
+  readonly setting?: string
+  readonly problem: string
 }
 
 export interface AnswerRecord {
@@ -149,6 +160,7 @@ export const make = <
   readonly openInputs?: boolean
   readonly openOutputs?: boolean
   readonly inert?: boolean
+  readonly check?: (config: Schema.Struct.Type<C>, component: ComponentInfo) => ReadonlyArray<Advice>
   readonly answer?: (record: AnswerRecord, config: Schema.Struct.Type<C>) => unknown
   readonly run: (
     call: Call<Schema.Struct.Type<C>, Schema.Struct.Type<I> & Readonly<Record<string, unknown>>>
@@ -164,6 +176,7 @@ export const make = <
   openInputs: options.openInputs ?? false,
   openOutputs: options.openOutputs ?? false,
   inert: options.inert ?? false,
+  check: options.check ?? (() => []),
   answer: options.answer,
   run: options.run
 })

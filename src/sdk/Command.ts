@@ -20,20 +20,9 @@ export class Command implements PromiseLike<string> {
     return Promise.resolve(this.#emitter())
   }
 
-  then<A = string, B = never>(
-    onFulfilled?: ((text: string) => A | PromiseLike<A>) | null,
-    onRejected?: ((error: unknown) => B | PromiseLike<B>) | null
-  ): Promise<A | B> {
-    return this.run().then(onFulfilled, onRejected)
-  }
-
-  catch<B>(onRejected: (error: unknown) => B | PromiseLike<B>): Promise<string | B> {
-    return this.run().catch(onRejected)
-  }
-
-  finally(onSettled: () => void): Promise<string> {
-    return this.run().finally(onSettled)
-  }
+  readonly then: Promise<string>["then"] = (onFulfilled, onRejected) => this.run().then(onFulfilled, onRejected)
+  readonly catch: Promise<string>["catch"] = (onRejected) => this.run().catch(onRejected)
+  readonly finally: Promise<string>["finally"] = (onSettled) => this.run().finally(onSettled)
 
   #emitter(): Emitter {
     return this.#sent ??= this.#send()

@@ -15,7 +15,7 @@ export interface SkillSettings {
   readonly ai_exposed?: boolean | undefined
   /** Shown while the tool runs. */
   readonly status_message?: string | undefined
-  /** The inputs; when absent, the parameters of `process`. */
+  /** The inputs; when absent, the parameters of `process`, whose names a minifier may change. */
   readonly inputs?: Readonly<Record<string, PortSettings>> | undefined
   /** Gets its inputs as arguments, or as one object when it takes one apart. Its return value is the answer. */
   // What it gets was made to fit the inputs, which no type can see.

@@ -27,11 +27,11 @@ describe("sre check", { timeout: 60_000 }, () => {
       yield* write("torn.smyth", "{\n  \"components\": [,\n")
       const { code, out } = yield* sre("check", "broken.smyth", "torn.smyth", "digest.smyth")
       assert.strictEqual(code, 1)
-      assert.match(out, /error components\[1\]\.data\.algorithm \(H\): .*"sha25".*Did you mean "sha256"/)
+      assert.match(out, /warning components\[1\]\.data\.algorithm \(H\): .*"sha25".*Did you mean "sha256"/)
       assert.match(out, /error connections\[1\]\.targetIndex \(O\.digst\): .*Did you mean "digest"\? Accepted: digest/)
       assert.match(out, /not JSON: .* at line 2, column 18/)
       assert.match(out, /digest\.smyth: ok/)
-      assert.match(out, /3 files, 3 errors, 0 warnings/)
+      assert.match(out, /3 files, 2 errors, 1 warnings?/)
     }))
 
   it.scopedLive("gives the same as JSON", () =>
@@ -41,7 +41,7 @@ describe("sre check", { timeout: 60_000 }, () => {
       const { code, out } = yield* sre("check", "broken.smyth", "--json")
       const report = JSON.parse(out)
       assert.strictEqual(code, 1)
-      assert.strictEqual(report.errors, 2)
+      assert.strictEqual(report.errors, 1)
       const problem = report.files[0].problems.find(({ path }: { readonly path: string }) => path.startsWith("conn"))
       assert.deepInclude(problem, {
         path: "connections[1].targetIndex",

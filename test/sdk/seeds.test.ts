@@ -153,7 +153,7 @@ describe("the programs of the overview", () => {
 
     it.effect("an agent is created, and uses what was added to it", () =>
       Effect.gen(function*() {
-        const [{ data, result }, asked] = yield* program(async () => {
+        const [{ result, seen }, asked] = yield* program(async () => {
           // Create an intelligent agent
           const agent = new SDK.Agent({
             name: "DataAnalyst",
@@ -174,10 +174,9 @@ describe("the programs of the overview", () => {
 
           // Use your agent
           const result = await agent.prompt("Analyze the sales data for trends")
-          console.error("RESULT", result)
-          return { result, data: seen }
+          return { result, seen }
         })
-        assert.deepStrictEqual(data, [[1, 2]])
+        assert.deepStrictEqual(seen, [[1, 2]])
         assert.include(result, `"analysis":"processed"`)
         assert.deepStrictEqual(asked[0]?.messages[0], {
           role: "system",

@@ -14,13 +14,10 @@ export const Classifier = Component.make("Classifier", {
   inputs: Schema.Struct({ Input: Schema.optional(Port.Any) }),
   openInputs: true,
   openOutputs: true,
+  check: (_, component) => categoriesOf(component).length === 0 ? [{ problem: noCategories }] : [],
   run: Effect.fnUntraced(function*({ config, inputs, step }) {
-    const categories = step.component.outputs.filter(({ name }) => name !== "_error" && name !== "_debug")
-    if (categories.length === 0) {
-      return yield* new Component.ComponentFailed({
-        message: "The classifier has no categories: add an output for each, with its meaning as the description"
-      })
-    }
+    const categories = categoriesOf(step.component)
+    if (categories.length === 0) return yield* new Component.ComponentFailed({ message: noCategories })
     const model = yield* Completion.choose(config)
     const prompt = Completion.render(config.prompt, step)
     const text = yield* Completion.ask({
@@ -67,3 +64,8 @@ const question = (
 /** Models write `false` as text as well. */
 const isTrue = (value: unknown): boolean =>
   typeof value === "string" ? !["", "false"].includes(value.trim().toLowerCase()) : Boolean(value)
+
+const categoriesOf = ({ outputs }: Component.ComponentInfo) =>
+  outputs.filter(({ name }) => name !== "_error" && name !== "_debug")
+
+const noCategories = "The classifier has no categories: add an output for each, with its meaning as the description"

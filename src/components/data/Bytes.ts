@@ -1,5 +1,4 @@
 /** Bytes of the values that flow between components, and the names documents give to digests and encodings. */
-import { Schema } from "effect"
 import { getHashes } from "node:crypto"
 import { didYouMean } from "../../kernel/Nearest.ts"
 
@@ -44,9 +43,6 @@ export const decode = (text: string, encoding: Encoding): Uint8Array | undefined
 
 const digests = new Map(getHashes().map((name) => [name.toLowerCase(), name]))
 
-/** A digest OpenSSL knows, in any case: `md5`, `SHA256`. */
-export const Digest = Schema.String.pipe(
-  Schema.filter((name) =>
-    digests.has(name.toLowerCase()) || `unknown digest "${name}".${didYouMean(name, digests.keys())}`
-  )
-)
+/** Why a digest cannot be used: OpenSSL on this machine does not know it. Case does not matter. */
+export const digestProblem = (name: string): string | undefined =>
+  digests.has(name.toLowerCase()) ? undefined : `unknown digest "${name}".${didYouMean(name, digests.keys())}`

@@ -10,12 +10,19 @@ export const FHash = Component.make("FHash", {
   description: "Gives the cryptographic hash of a text or of bytes.",
   category: "data",
   config: Schema.Struct({
-    algorithm: Bytes.Digest,
+    /** Any digest OpenSSL knows, in any case. */
+    algorithm: Settings.text(),
     encoding: Settings.literal(Bytes.encodings, { default: "hex" })
   }),
   inputs: Schema.Struct({ Data: Port.Any }),
   outputs: Schema.Struct({ Hash: Port.Text }),
+  check: ({ algorithm }) => {
+    const problem = Bytes.digestProblem(algorithm)
+    return problem === undefined ? [] : [{ setting: "algorithm", problem }]
+  },
   run: ({ config, inputs }) => {
+    const problem = Bytes.digestProblem(config.algorithm)
+    if (problem !== undefined) return new Component.ComponentFailed({ message: problem })
     const bytes = Bytes.of(inputs.Data)
     return bytes === undefined
       ? new Component.ComponentFailed({ message: `Data: expected text or bytes, got ${Json.preview(inputs.Data)}` })

@@ -15,7 +15,7 @@ const Config = Schema.Struct({
   signMethod: Settings.literal(["HMAC", "RSA"], { default: "HMAC" }),
   /** How data that is no text is made one: as JSON, as the query string of a URL, or not at all. */
   dataTransform: Settings.literal(["None", "Stringify", "Querystring"], { default: "None" }),
-  hashType: Settings.withDefault(Bytes.Digest, "md5"),
+  hashType: Settings.text({ default: "md5" }),
   RSA_padding: Settings.optional(Settings.literal(["RSA_PKCS1_PADDING", "RSA_PKCS1_PSS_PADDING"])),
   RSA_saltLength: Settings.optional(
     Settings.literal(["RSA_PSS_SALTLEN_DIGEST", "RSA_PSS_SALTLEN_MAX_SIGN", "RSA_PSS_SALTLEN_AUTO"])
@@ -30,7 +30,13 @@ export const FSign = Component.make("FSign", {
   config: Config,
   inputs: Schema.Struct({ Data: Port.Any, Key: Schema.optional(Port.Text) }),
   outputs: Schema.Struct({ Signature: Port.Text }),
+  check: ({ hashType }) => {
+    const problem = Bytes.digestProblem(hashType)
+    return problem === undefined ? [] : [{ setting: "hashType", problem }]
+  },
   run: Effect.fnUntraced(function*({ config, inputs, step }) {
+    const problem = Bytes.digestProblem(config.hashType)
+    if (problem !== undefined) return yield* new Component.ComponentFailed({ message: problem })
     const bytes = Bytes.of(transformed(inputs.Data, config.dataTransform))
     if (bytes === undefined) {
       return yield* new Component.ComponentFailed({

@@ -17,7 +17,10 @@ const request = (body: unknown) => ({
 const services = Layer.merge(MemoryStorage.layer({}), UndiciOutbound.layer({}))
 
 /** The door in front of the component: what it does to a request before anything runs. */
-const door = (ports: ReadonlyArray<Record<string, unknown> & { readonly name: string }>, method: "GET" | "POST" = "POST") =>
+const door = (
+  ports: ReadonlyArray<Record<string, unknown> & { readonly name: string }>,
+  method: "GET" | "POST" = "POST"
+) =>
   Endpoint.make({
     endpoint: "go",
     method,
@@ -47,9 +50,16 @@ describe("APIEndpoint", () => {
         settings,
         inputs: {},
         ports: [{ name: "file", type: "Binary", optional: true }, { name: "files", type: "Image", optional: true }],
-        step: request({ file: "data:text/plain;base64,aGk=", files: ["data:image/png;base64,iVBORw0KGgo="], text: "x" }) as never
+        step: request({
+          file: "data:text/plain;base64,aGk=",
+          files: ["data:image/png;base64,iVBORw0KGgo="],
+          text: "x"
+        }) as never
       })
-      const body = outputs["body"] as { readonly file: { readonly url: string }; readonly files: ReadonlyArray<unknown> }
+      const body = outputs["body"] as {
+        readonly file: { readonly url: string; readonly mimetype: string; readonly size: number }
+        readonly files: ReadonlyArray<unknown>
+      }
       assert.deepInclude(body.file, { mimetype: "text/plain", size: 2 })
       assert.match(body.file.url, /^smythfs:\/\/a1\.agent\/_temp\//)
       assert.strictEqual(body.files.length, 1)
@@ -67,7 +77,9 @@ describe("the door of an endpoint", () => {
     assert.deepStrictEqual(fitted("Array", "a,b,c"), ["a", "b", "c"])
     assert.deepStrictEqual(fitted("Object", "{\"key\":\"value\"}"), { key: "value" })
     assert.deepStrictEqual(fitted("Object", "{key: 'value'}"), { key: "value" })
-    for (const type of ["Number", "Integer", "Boolean", "Object", "Date"]) assert.strictEqual(fitted(type, "abc"), "invalid")
+    for (const type of ["Number", "Integer", "Boolean", "Object", "Date"]) {
+      assert.strictEqual(fitted(type, "abc"), "invalid")
+    }
   })
 
   it("takes the default where nothing was sent, also a falsy one, and never where something was", () => {

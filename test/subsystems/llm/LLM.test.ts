@@ -139,10 +139,7 @@ describe("the key", () => {
 
   it.scoped("of the operator's settings serves every model of the operator, after the asker's own", () =>
     Effect.gen(function*() {
-      const { asked, llm } = yield* setup([events(finish)], {
-        secrets: { "user:u1": { openai: "sk-u1" } },
-        apiKey: "sk-operator"
-      })
+      const { asked, llm } = yield* setup([events(finish)], { apiKey: "sk-operator" })
       yield* Candidate.as(llm.generate(hello), u1)
       yield* Candidate.as(llm.generate(hello), Candidate.user("u2"))
       assert.deepStrictEqual(asked.map(keyOf), ["sk-u1", "sk-operator"])
