@@ -3,7 +3,11 @@ import { SDK, SRE } from "effect-sre/sdk"
 import { fileURLToPath } from "node:url"
 
 export const program = async () => {
-  const sre = SRE.init({ Storage: { Connector: "Memory" }, NKV: { Connector: "RAM" }, Vault: { Connector: "NullVault" } })
+  const sre = SRE.init({
+    Storage: { Connector: "Memory" },
+    NKV: { Connector: "RAM" },
+    Vault: { Connector: "NullVault" }
+  })
   const file = fileURLToPath(new URL("./agents/digest.smyth", import.meta.url))
   const agent = await SDK.Agent.import(file)
   console.log("skills:", agent.skillNames.join(", "))

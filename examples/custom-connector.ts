@@ -1,51 +1,36 @@
-/** A connector of one's own: a cache on a `Map`. Access, keys and spans are the service's business, not the connector's. */
-import { Clock, Duration, Effect, Option, Schema } from "effect"
-import { Cache, Candidate, Connector, ConnectorError } from "effect-sre"
+/** A connector of one's own: secrets in a `Map`. Who may see them is the service's business, not the connector's. */
+import { Effect, Option, Redacted, Schema } from "effect"
+import { Candidate, Connector, Vault } from "effect-sre"
 
-const MapCache = Connector.make({
+const MapVault = Connector.make({
   name: "Map",
-  contract: Cache.CacheConnector,
-  service: Cache.layer,
-  settings: Schema.Struct({}),
-  make: () =>
+  contract: Vault.VaultConnector,
+  service: Vault.layer,
+  settings: Schema.Struct({
+    /** Team whose secrets everybody may use. */
+    shared: Schema.optional(Schema.NonEmptyString)
+  }),
+  make: ({ shared }) =>
     Effect.sync(() => {
-      const entries = new Map<string, { value: string; version: string; until: number }>()
-      let version = 0
-      const find = (key: string, now: number) => {
-        const found = entries.get(key)
-        return found !== undefined && found.until > now ? found : undefined
-      }
-      const change = (key: string, expected: string | undefined, to: (now: number) => void) =>
-        Effect.flatMap(Clock.currentTimeMillis, (now) =>
-          find(key, now)?.version === expected
-            ? Effect.sync(() => to(now))
-            : Effect.fail(new ConnectorError({ connector: "Map", method: "change", reason: "Conflict" })))
-      return Cache.CacheConnector.of({
-        get: (key) =>
-          Effect.map(Clock.currentTimeMillis, (now) =>
-            Option.map(Option.fromNullable(find(key, now)), ({ until, ...entry }) => ({
-              ...entry,
-              timeToLive: Duration.millis(until - now)
-            }))),
-        set: (key, value, ttl, expected) =>
-          change(key, Option.getOrUndefined(expected), (now) => {
-            const until = ttl === "keep" ? find(key, now)?.until ?? Infinity : now + Duration.toMillis(ttl)
-            entries.set(key, { value, version: String(++version), until })
-          }),
-        touch: (key, ttl, expected) =>
-          change(key, expected, (now) => (entries.get(key)!.until = now + Duration.toMillis(ttl))),
-        remove: (key, expected) => change(key, expected, () => entries.delete(key))
+      const secrets = new Map<string, Redacted.Redacted>()
+      return Vault.VaultConnector.of({
+        shared: Option.fromNullable(shared),
+        get: (owner, name) => Effect.sync(() => Option.fromNullable(secrets.get(`${owner} ${name}`))),
+        names: (owner) =>
+          Effect.sync(() =>
+            Array.from(secrets.keys(), (key) => key.split(" ")).flatMap(([home, name]) => home === owner ? name! : [])
+          ),
+        set: (owner, name, value) => Effect.sync(() => void secrets.set(`${owner} ${name}`, value)),
+        remove: (owner, name) => Effect.sync(() => void secrets.delete(`${owner} ${name}`))
       })
     })
 })
 
 const main = Effect.gen(function*() {
-  const cache = yield* Cache.Cache
-  yield* Candidate.as(cache.set("greeting", "hello", { timeToLive: "1 minute" }), Candidate.user("alice"))
-  console.log("alice:", Option.getOrNull(yield* Candidate.as(cache.get("greeting"), Candidate.user("alice"))))
-  console.log("bob:", Option.getOrNull(yield* Candidate.as(cache.get("greeting"), Candidate.user("bob"))))
-  const asked = yield* Effect.flip(Candidate.as(cache.get("smythfs://alice.user/greeting"), Candidate.user("bob")))
-  console.log("bob, of alice's:", asked.message)
+  const vault = yield* Vault.Vault
+  yield* Candidate.as(vault.set("openai", Redacted.make("sk-1")), Candidate.user("alice"))
+  console.log("alice:", Redacted.value(yield* Candidate.as(vault.get("openai"), Candidate.user("alice"))))
+  console.log("bob:", (yield* Effect.flip(Candidate.as(vault.get("openai"), Candidate.user("bob")))).message)
 })
 
-export const program = () => Effect.runPromise(Effect.provide(main, MapCache.layer({})))
+export const program = () => Effect.runPromise(Effect.provide(main, MapVault.layer({})))

@@ -2,7 +2,11 @@
 import { SDK, SRE } from "effect-sre/sdk"
 
 export const program = async () => {
-  const sre = SRE.init({ Storage: { Connector: "Memory" }, NKV: { Connector: "RAM" }, Vault: { Connector: "NullVault" } })
+  const sre = SRE.init({
+    Storage: { Connector: "Memory" },
+    NKV: { Connector: "RAM" },
+    Vault: { Connector: "NullVault" }
+  })
 
   const llm = new SDK.LLM("Echo", { model: "Echo" })
   console.log("answer:", await llm.prompt("Hello, world!"))

@@ -93,7 +93,10 @@ export class ComponentNode<Inputs extends string = string, Outputs extends strin
     if (!source.outputs.has(output)) {
       source.outputs.set(output, { name: output, default: false, expression: from.#expression(output) })
     }
-    this.#node.wires.push({ source, output, input })
+    const isThere = this.#node.wires.some((one) =>
+      one.source === source && one.output === output && one.input === input
+    )
+    if (!isThere) this.#node.wires.push({ source, output, input })
     this.#node.neighbours.add(source)
     source.neighbours.add(this.#node)
   }

@@ -31,7 +31,8 @@ export const specOf = (provider: string, settings: ModelSettings): ModelSpec => 
 
 /** The parameters of a call without what describes the model. */
 export const parametersOf = (settings: LLMSettings): Parameters => {
-  const { apiKey: _1, baseURL: _2, behavior: _3, inputTokens: _4, model: _5, outputTokens: _6, ...parameters } = settings
+  const { apiKey: _1, baseURL: _2, behavior: _3, inputTokens: _4, model: _5, outputTokens: _6, ...parameters } =
+    settings
   return parameters
 }
 

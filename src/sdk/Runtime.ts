@@ -1,7 +1,7 @@
 /** The runtime behind the Promise API: a booted system, started on first use; and who is asking it. */
 import { Cause, Context, Effect, Exit, Layer, ManagedRuntime, Schema, Stream } from "effect"
-import * as RunGate from "../agents/RunGate.ts"
 import type { ConversationEvent } from "../agents/Conversation.ts"
+import * as RunGate from "../agents/RunGate.ts"
 import { layerFromConfig, type SreConfig } from "../boot/Configuration.ts"
 import type { Options, Sre as Services } from "../boot/Sre.ts"
 import type { BootError } from "../kernel/BootError.ts"

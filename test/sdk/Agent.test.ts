@@ -2,10 +2,10 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { type Emitter, SDK, type SkillSettings } from "effect-sre/sdk"
-import { InvalidAgent } from "../../src/agents/Problem.ts"
-import { tempFolder } from "../fixtures/TempFolder.ts"
 import { writeFile } from "node:fs/promises"
 import { join } from "node:path"
+import { InvalidAgent } from "../../src/agents/Problem.ts"
+import { tempFolder } from "../fixtures/TempFolder.ts"
 import { rejection, start, withServer } from "./systems.ts"
 
 const echo = (settings: object = {}) => new SDK.Agent({ name: "Test", model: "Echo", ...settings })
@@ -160,7 +160,7 @@ describe("a prompt", () => {
       const chat = agent.chat()
       for (const ask of [() => agent.prompt("hi"), () => llm.prompt("hi"), () => chat.send("hi")]) {
         const error = yield* rejection(ask)
-        assert.deepInclude({ ...error }, { _tag: "ConnectorError", reason: "InvalidInput" })
+        assert.deepInclude({ ...error } as object, { _tag: "ConnectorError", reason: "InvalidInput" })
         assert.include(error.message, "no such thing")
       }
       assert.deepStrictEqual(chat.history, [])

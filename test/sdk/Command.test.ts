@@ -2,7 +2,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { type PromptEvent, SDK } from "effect-sre/sdk"
-import * as OpenAIServer from "../fixtures/OpenAIServer.ts"
+import type * as OpenAIServer from "../fixtures/OpenAIServer.ts"
 import { rejection, start, withServer } from "./systems.ts"
 
 const weather = () => {
@@ -63,7 +63,16 @@ describe("a stream", () => {
         await stream.finished
         const events = await weather().prompt("How is it in Oslo?").stream()
         for (
-          const name of ["start", "content", "thinking", "toolCall", "toolResult", "usage", "interrupted", "end"] as const
+          const name of [
+            "start",
+            "content",
+            "thinking",
+            "toolCall",
+            "toolResult",
+            "usage",
+            "interrupted",
+            "end"
+          ] as const
         ) {
           events.on(name, (...args: ReadonlyArray<unknown>) => told.push([name, ...args]))
         }
@@ -127,6 +136,20 @@ describe("a stream", () => {
       assert.deepInclude({ ...heard as object }, { _tag: "ConnectorError", reason: "Unauthorized" })
       assert.deepInclude({ ...thrown as object }, { _tag: "ConnectorError", reason: "Unauthorized" })
       assert.deepStrictEqual(escaped, [])
+    }))
+
+  it.scopedLive("ends with the error of a listener that throws", () =>
+    Effect.gen(function*() {
+      yield* start()
+      const mistake = new Error("in a listener")
+      const error = yield* rejection(async () => {
+        const stream = await new SDK.LLM("Echo", { model: "Echo" }).prompt("a b c").stream()
+        stream.on("content", () => {
+          throw mistake
+        })
+        return stream.finished
+      })
+      assert.strictEqual(error, mistake)
     }))
 
   it.scopedLive("that breaks in the middle is a failure, with what came before it delivered", () =>

@@ -1,9 +1,9 @@
 /** How an app tests its own program: the whole system in memory, and a model that says what the test tells it to. */
 import { assert, layer } from "@effect/vitest"
 import { Effect } from "effect"
+import { Layer, Redacted } from "effect"
 import { AgentDefinition, Agents, Candidate, Conversation, LLM, Prompt, Storage, Vault } from "effect-sre"
 import { TestKernel, TestLLM } from "effect-sre/testing"
-import { Layer, Redacted } from "effect"
 
 /** The program under test: summarises what is stored under a key, and keeps the summary. */
 const summarise = (key: string) =>
@@ -27,8 +27,7 @@ const system = Layer.provideMerge(
       llm: Layer.succeedContext(context),
       teams: { sales: { users: { ann: {} }, agents: { goer: {} } }, legal: { users: { bob: {} } } },
       secrets: { "team:sales": { crm: "s3cret" } }
-    })
-  )),
+    }))),
   script
 )
 

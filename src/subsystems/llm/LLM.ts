@@ -6,9 +6,9 @@ import * as Access from "../../security/Access.ts"
 import * as Candidate from "../../security/Candidate.ts"
 import * as Credentials from "../../security/Credentials.ts"
 import * as Vault from "../../security/Vault.ts"
+import { Policy } from "../io/NetworkPolicy.ts"
 import { type Answer, checked, collect } from "./AnswerStream.ts"
 import { builtInModels } from "./BuiltInModels.ts"
-import { Policy } from "../io/NetworkPolicy.ts"
 import * as Models from "./Models.ts"
 import type { LLMEvent, Message, Parameters, Tool } from "./Prompt.ts"
 import { UsageSink } from "./Usage.ts"
@@ -141,7 +141,9 @@ const make = (options: { readonly standalone: boolean }) =>
     const keyOf = (model: Models.Model, { credentials, provider }: LLMProvider) => {
       // A key the operator wrote in the settings is for all of the operator's models, after the asker's own.
       const serves = options.standalone ? !ownAddress(model) : credentials.apiKey !== undefined && !model.isCustom
-      const modes = serves && !model.credentials.includes("none") ? [...model.credentials, "internal" as const] : model.credentials
+      const modes = serves && !model.credentials.includes("none")
+        ? [...model.credentials, "internal" as const]
+        : model.credentials
       return Credentials.resolve({
         provider,
         modes,

@@ -122,6 +122,7 @@ describe("the key", () => {
     Effect.gen(function*() {
       const { asked, llm } = yield* setup([events(finish)], {
         secrets: { "team:t1/openai": "sk-t1", "user:u2/openai": "sk-u2" },
+        apiKey: "sk-operator",
         teams: () => Effect.succeed(["t1"])
       })
       yield* Candidate.as(llm.generate(hello), u1)
@@ -137,21 +138,14 @@ describe("the key", () => {
       assert.lengthOf(asked, 0)
     }))
 
-  it.scoped("of the operator's settings serves every model of the operator, after the asker's own", () =>
-    Effect.gen(function*() {
-      const { asked, llm } = yield* setup([events(finish)], { apiKey: "sk-operator" })
-      yield* Candidate.as(llm.generate(hello), u1)
-      yield* Candidate.as(llm.generate(hello), Candidate.user("u2"))
-      assert.deepStrictEqual(asked.map(keyOf), ["sk-u1", "sk-operator"])
-    }))
-
-  it.scoped("of the operator serves the models that say so: settings first, then the environment", () =>
+  it.scoped("of the operator's settings serves every model of the operator, the environment's those that say so", () =>
     Effect.gen(function*() {
       const { asked, llm } = yield* setup([events(finish)], { secrets: {}, apiKey: "sk-operator" })
+      yield* Candidate.as(llm.generate(hello), u1)
       yield* Candidate.as(llm.generate({ ...hello, model: "gpt-4-turbo" }), u1)
       const other = yield* setup([events(finish)], { secrets: {} })
       yield* Candidate.as(other.llm.generate({ ...hello, model: "gpt-4-turbo" }), u1)
-      assert.deepStrictEqual([...asked, ...other.asked].map(keyOf), ["sk-operator", "sk-env"])
+      assert.deepStrictEqual([...asked, ...other.asked].map(keyOf), ["sk-operator", "sk-operator", "sk-env"])
     }))
 
   it.scoped("of the operator goes to no address and no model that an asker chose", () =>
