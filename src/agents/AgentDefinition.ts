@@ -24,10 +24,10 @@ const noSkills: ReadonlyMap<string, Skill> = new Map()
 
 /** `fallbackId` names a document without an id (its file name, say). */
 export const make = (
-  { document, envelope }: AgentDocument.Decoded,
+  { document, envelope, id: given }: AgentDocument.Decoded,
   options: { readonly fallbackId?: string; readonly skills?: ReadonlyMap<string, Skill> } = {}
 ): Effect.Effect<AgentDefinition, InvalidAgent> => {
-  const id = document.id ?? options.fallbackId ?? ""
+  const id = given ?? options.fallbackId ?? ""
   return Schema.is(CandidateId)(id)
     ? Effect.succeed({ id, document, envelope, skills: options.skills ?? noSkills })
     : Effect.fail(

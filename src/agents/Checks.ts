@@ -95,7 +95,11 @@ export const wiredToEntries = ({ components, connections }: AgentDocument): Read
   const wired = new Set(components.filter(({ name }) => name === "APIEndpoint").map(({ id }) => id))
   if (wired.size === 0) return new Set(components.map(({ id }) => id))
   const targets = new Map<string, Array<string>>()
-  for (const { sourceId, targetId } of connections) targets.set(sourceId, [...targets.get(sourceId) ?? [], targetId])
+  for (const { sourceId, targetId } of connections ?? []) {
+    const known = targets.get(sourceId)
+    if (known === undefined) targets.set(sourceId, [targetId])
+    else known.push(targetId)
+  }
   for (const id of wired) for (const target of targets.get(id) ?? []) wired.add(target)
   return wired
 }

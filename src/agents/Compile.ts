@@ -56,7 +56,7 @@ const build = (definition: AgentDefinition, components: Registry) => {
   const variables = Variables.ofAgent(document)
   const drafts = draft(definition, components, variables, report)
   const byId = new Map(drafts.map((one) => [one.record.id, one]))
-  const edges = connect(document.connections, byId, new Set(document.components.map(({ id }) => id)), report)
+  const edges = connect(document.connections ?? [], byId, new Set(document.components.map(({ id }) => id)), report)
   const nodes = drafts.map((one) => toNode(one, edges, variables))
   for (const { component, config, index, position } of drafts) {
     if (config === undefined) continue

@@ -22,7 +22,6 @@ export interface Connector<Name extends string, ContractId, ServiceId, Settings,
   readonly fromUnknown: (settings: unknown, path: string) => Layer.Layer<ContractId, E | BootError>
 }
 
-// deno-lint-ignore no-explicit-any
 export type Any = Connector<string, any, any, any, any, any> // eslint-disable-line @typescript-eslint/no-explicit-any
 
 export const make = <const Name extends string, ContractId, Contract, ServiceId, Settings, Encoded, E>(options: {
@@ -62,7 +61,11 @@ export const make = <const Name extends string, ContractId, Contract, ServiceId,
 }
 
 /** A vendor package loaded on first use; when it is not installed, boot fails with the command that installs it. */
-export const vendor = <A>(connector: string, packageName: string, load: () => Promise<A>): Effect.Effect<A, BootError> =>
+export const vendor = <A>(
+  connector: string,
+  packageName: string,
+  load: () => Promise<A>
+): Effect.Effect<A, BootError> =>
   Effect.tryPromise({
     try: load,
     catch: (cause) =>
@@ -93,7 +96,13 @@ export const lazily = <A, E>(
       Effect.uninterruptible,
       Effect.mapError((error) =>
         error instanceof BootError
-          ? new ConnectorError({ connector, method: "load", reason: "Unsupported", detail: error.problem, cause: error })
+          ? new ConnectorError({
+            connector,
+            method: "load",
+            reason: "Unsupported",
+            detail: error.problem,
+            cause: error
+          })
           : error as Exclude<E, BootError>
       )
     )

@@ -9,7 +9,12 @@ export const parse = (source: string): Either.Either<unknown, string> => {
     try: (): unknown => JSON.parse(text),
     catch: () => {
       const errors: Array<ParseError> = []
-      parseTree(text, errors, { allowEmptyContent: false, disallowComments: true })
+      try {
+        parseTree(text, errors, { allowEmptyContent: false, disallowComments: true })
+      } catch {
+        // It recurses, unlike `JSON.parse`.
+        return "nested too deep to say where it goes wrong"
+      }
       const first = errors[0]
       if (first === undefined) return "not JSON"
       const before = text.slice(0, first.offset).split("\n")

@@ -1,14 +1,23 @@
 /** "Did you mean …": the accepted names closest to one that is not accepted. */
 import { distance } from "fastest-levenshtein"
 
+/** Longer names are not compared, nor are names beyond the first of so many: that would take time and help nobody. */
+const maxLength = 100
+const maxNames = 1000
+
 /** At most three names that differ from `name` by less than half of it, nearest first. Case is ignored. */
 export const nearest = (name: string, accepted: Iterable<string>): ReadonlyArray<string> => {
+  if (name.length > maxLength) return []
   const wanted = name.toLowerCase()
-  return Array.from(accepted, (candidate) => ({ candidate, far: distance(wanted, candidate.toLowerCase()) }))
-    .filter(({ candidate, far }) => far <= Math.max(1, Math.floor(Math.max(candidate.length, wanted.length) / 2.5)))
-    .sort((a, b) => a.far - b.far)
-    .slice(0, 3)
-    .map(({ candidate }) => candidate)
+  const near: Array<{ readonly candidate: string; readonly far: number }> = []
+  let seen = 0
+  for (const candidate of accepted) {
+    if (++seen > maxNames) break
+    if (candidate.length > maxLength) continue
+    const far = distance(wanted, candidate.toLowerCase())
+    if (far <= Math.max(1, Math.floor(Math.max(candidate.length, wanted.length) / 2.5))) near.push({ candidate, far })
+  }
+  return near.sort((a, b) => a.far - b.far).slice(0, 3).map(({ candidate }) => candidate)
 }
 
 /** ` Did you mean "x" or "y"?`, or nothing when no name is near. */

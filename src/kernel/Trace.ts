@@ -17,7 +17,11 @@ export const traced =
     )
 
 const withSpan = <A, E, R>(self: Effect.Effect<A, E, R>, name: string, attributes?: Record<string, unknown>) =>
-  Effect.withSpan(self, name, attributes === undefined ? { captureStackTrace: false } : {
-    attributes,
-    captureStackTrace: false
-  })
+  Effect.withSpan(
+    self,
+    name,
+    attributes === undefined ? { captureStackTrace: false } : {
+      attributes,
+      captureStackTrace: false
+    }
+  )

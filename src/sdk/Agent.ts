@@ -67,11 +67,11 @@ export class Agent {
     options: ObjectOptions = {}
   ): Promise<Agent> {
     const input = typeof source === "string" ? await readFile(source, "utf8") : source
-    const { document } = await new Session(options).run(
+    const { document, id } = await new Session(options).run(
       typeof input === "string" ? AgentDocument.decodeText(input) : AgentDocument.decode(input)
     )
     const settings = Object.fromEntries(Object.entries(document).filter(([, value]) => value !== null))
-    return new Agent({ name: "agent", ...settings, ...overrides }, options).ready()
+    return new Agent({ name: "agent", ...settings, ...(id === undefined ? {} : { id }), ...overrides }, options).ready()
   }
 
   /** The document, as a `.smyth` file holds it: without functions of skills, and without keys. */

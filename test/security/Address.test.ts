@@ -75,9 +75,9 @@ describe("addresses", () => {
           continue
         }
         const address = resolved.right
-        const root = `/root/${Candidate.format(address.home)}`
+        const root = `/homes/${Candidate.format(address.home)}`
         assert.isTrue(posix.join(root, address.path).startsWith(`${root}/`), tried)
-        assert.strictEqual(posix.join("/root", address.key), `/root/${address.key}`)
+        assert.strictEqual(posix.join("/homes", address.key), `/homes/${address.key}`)
         assert.isFalse(/[\p{Cc}\\]/u.test(address.key))
       }
     },

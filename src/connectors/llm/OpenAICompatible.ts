@@ -49,7 +49,10 @@ export const openAICompatible = <const Name extends string>(name: Name, options:
       )
 
       /** A client holds one key and serves one call. All that the SDK would read from the environment is given. */
-      const client = ({ fetch, sdk }: Effect.Effect.Success<typeof loaded>, { apiKey, baseURL }: LLM.ProviderRequest) => {
+      const client = (
+        { fetch, sdk }: Effect.Effect.Success<typeof loaded>,
+        { apiKey, baseURL }: LLM.ProviderRequest
+      ) => {
         // An entry that names the usual address does not choose one.
         const chosen = baseURL === options.baseURL ? undefined : baseURL
         return new sdk.OpenAI({

@@ -57,7 +57,9 @@ describe("RuntimeContext", () => {
       yield* runs.save(format, "r1", state)
       const newer = yield* Effect.flip(runs.load({ ...format, version: 2 }, "r1"))
       assert.include(newer.message, "saved in version 1, this system reads version 2")
-      yield* cache.set("runs/r2", "{\"version\":1,\"state\":{\"round\":\"s3cret\"}}", { timeToLive: RuntimeContext.timeToLive })
+      yield* cache.set("runs/r2", "{\"version\":1,\"state\":{\"round\":\"s3cret\"}}", {
+        timeToLive: RuntimeContext.timeToLive
+      })
       const unfit = yield* Effect.flip(runs.load(format, "r2"))
       assert.strictEqual(unfit._tag, "InvalidState")
       assert.include(unfit.message, "\"r2\"")
