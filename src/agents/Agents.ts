@@ -1,5 +1,5 @@
 /** The process table: agents that are loaded, and their runs. Every face works through it; an agent's parts run as the agent. */
-import { Context, Data, Deferred, Duration, Effect, Exit, Layer, Option, Ref, Schema, Stream } from "effect"
+import { Context, Data, Deferred, Duration, Effect, Exit, Layer, Option, Ref, Schema, Scope, Stream } from "effect"
 import type * as Component from "../components/Component.ts"
 import type { Services } from "../components/Services.ts"
 import * as Ids from "../kernel/Ids.ts"
@@ -17,13 +17,15 @@ import * as LLMContext from "../subsystems/memory/LLMContext.ts"
 import type { AgentDefinition } from "./AgentDefinition.ts"
 import type { AgentEvent, AgentEventBody } from "./AgentEvents.ts"
 import { defaultModelOf, toolOf } from "./AgentTools.ts"
+import type { RunResult } from "./Answer.ts"
 import { compile, planKey, type Registry } from "./Compile.ts"
 import * as Conversation from "./Conversation.ts"
 import type { BadInput, Endpoint, EndpointRequest } from "./Endpoint.ts"
 import { EventLog } from "./EventLog.ts"
+import * as JobTable from "./JobTable.ts"
 import type { InvalidAgent, Problem } from "./Problem.ts"
 import type { AgentProgram, Plan } from "./Program.ts"
-import { type RoundsExceeded, run, type RunResult } from "./Run.ts"
+import { type RoundsExceeded, run } from "./Run.ts"
 import { openGate, type Overloaded, type ShuttingDown } from "./RunGate.ts"
 import type { Say } from "./ToolCalls.ts"
 
@@ -152,6 +154,7 @@ class ToolFailed extends Data.TaggedError("ToolFailed")<{ readonly message: stri
 interface Entry extends LoadedAgent {
   readonly acl: Acl
   readonly program: AgentProgram
+  readonly jobs: JobTable.JobTable
   readonly candidate: Candidate.Candidate
 }
 
@@ -162,6 +165,7 @@ const make = (options: AgentsOptions) =>
     const services = yield* Effect.context<Services>()
     const log = yield* Effect.serviceOption(Log.Log)
     const clock = yield* Effect.clock
+    const scope = yield* Effect.scope
     const entries = yield* Ref.make<ReadonlyMap<string, Entry>>(new Map())
     const gate = yield* openGate(options.maxRuns ?? 1000, options.drainTimeout ?? "10 seconds")
     const runTimeout = Duration.decode(options.runTimeout ?? "5 minutes")
@@ -214,7 +218,13 @@ const make = (options: AgentsOptions) =>
       emit: ((event: AgentEventBody) => void) | undefined
     ): Effect.Effect<CallResult, Overloaded | ShuttingDown | RoundsExceeded | RunTimedOut> => {
       const started = { agentId: entry.id, endpoint: plan.endpoint.name, method: plan.endpoint.method }
-      const whole = run(entry.program, plan, { agent: entry.program.agent, run: info, emit, maxRounds })
+      const whole = run(entry.program, plan, {
+        agent: entry.program.agent,
+        run: info,
+        emit,
+        maxRounds,
+        jobs: entry.jobs
+      })
       return gate(Effect.suspend(() => {
         emit?.({ _tag: "RunStarted", ...started })
         return whole
@@ -302,6 +312,7 @@ const make = (options: AgentsOptions) =>
           name: program.agent.name,
           definition,
           program,
+          jobs: existing?.jobs ?? (yield* Scope.extend(JobTable.make, scope)),
           warnings,
           candidate,
           endpoints: Array.from(program.plans.values(), ({ endpoint }) => endpoint),

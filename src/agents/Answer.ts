@@ -1,7 +1,12 @@
 /** What a run answers: the records of its leaves, in document order. */
 import type { Outputs } from "../components/Component.ts"
 import type { Node } from "./Program.ts"
-import type { RunResult } from "./Run.ts"
+
+export interface RunResult {
+  readonly answer: unknown
+  /** Every part of the answer is an unhandled failure. */
+  readonly failed: boolean
+}
 
 export interface Leaf {
   readonly node: Node
@@ -15,15 +20,21 @@ export interface Leaf {
  * there is no leaf and no failure: better than an empty answer without a word.
  */
 export const make = (leaves: ReadonlyArray<Leaf>, deadEnds: ReadonlyArray<Leaf>): RunResult => {
-  const chosen = (leaves.length > 0 ? leaves : deadEnds).slice().sort((a, b) =>
-    a.node.index - b.node.index || a.round - b.round
-  )
+  const chosen = leavesOf(leaves, deadEnds)
   const records = chosen.map(record)
   return {
     answer: records.length === 1 ? records[0] : records,
     failed: chosen.length > 0 && chosen.every(({ failed }) => failed)
   }
 }
+
+/** What ended the paths, in document order. */
+const leavesOf = (leaves: ReadonlyArray<Leaf>, deadEnds: ReadonlyArray<Leaf>): ReadonlyArray<Leaf> =>
+  (leaves.length > 0 ? leaves : deadEnds).slice().sort((a, b) => a.node.index - b.node.index || a.round - b.round)
+
+/** What one item of a loop came to: the records of its leaves. */
+export const records = (leaves: ReadonlyArray<Leaf>, deadEnds: ReadonlyArray<Leaf>): ReadonlyArray<unknown> =>
+  leavesOf(leaves, deadEnds).map(record)
 
 const record = ({ failed, node, outputs }: Leaf): unknown => {
   const full = { id: node.info.id, name: node.info.displayName, result: outputs }

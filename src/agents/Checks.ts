@@ -41,22 +41,22 @@ export const checkPorts = (record: ComponentRecord, component: Component.Any, pa
 
 /** A cycle in which a component waits for a value that only it could cause. */
 export const checkProgress = (
-  nodes: ReadonlyArray<Node>,
-  edges: ReadonlyArray<Edge>,
+  { edges, nodes }: { readonly nodes: ReadonlyArray<Node>; readonly edges: ReadonlyArray<Edge> },
   plans: ReadonlyMap<string, Plan>,
-  drafts: ReadonlyArray<Placed>,
+  positionOf: (id: string) => number,
   report: Report
 ) => {
   const reported = new Set<Slot>()
   for (const { back, members } of plans.values()) {
     for (const member of members) {
       for (const slot of nodes[member]!.slots) {
-        const stuck = slot.required && slot.fallback === undefined && slot.edges.every((edge) => back[edge] === 1)
+        const stuck = slot.required && slot.fallback === undefined && slot.edges.length > 0 &&
+          slot.edges.every((edge) => back[edge] === 1)
         if (!stuck || reported.has(slot)) continue
         reported.add(slot)
         const sources = slot.edges.map((edge) => nodes[edges[edge]!.source]!.info.id)
         report({
-          path: `components[${drafts[member]!.position}]`,
+          path: `components[${positionOf(nodes[member]!.info.id)}]`,
           component: nodes[member]!.info.id,
           port: slot.name,
           problem: `cycle without progress: the required input "${slot.name}" comes only from ${

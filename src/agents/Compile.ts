@@ -10,6 +10,7 @@ import * as Graph from "./Graph.ts"
 import * as Ports from "./Ports.ts"
 import { InvalidAgent, type Problem } from "./Problem.ts"
 import type { AgentProgram, Edge, Node, Plan, Slot } from "./Program.ts"
+import * as Regions from "./Regions.ts"
 import * as Variables from "./Variables.ts"
 
 /** Components by name and alias. */
@@ -65,8 +66,9 @@ const build = (definition: AgentDefinition, components: Registry) => {
       report({ path, component: nodes[index]!.info.id, problem }, "warning")
     }
   }
-  const plans = planAll(drafts, nodes, edges, report)
-  checkProgress(nodes, edges, plans, drafts, report)
+  const folded = Regions.fold({ nodes, edges })
+  const plans = planAll(drafts, folded, report)
+  checkProgress(folded, plans, (id) => byId.get(id)!.position, report)
   const wired = wiredToEntries(document)
   checkReach(drafts, wired, edges, plans.size, report)
 
@@ -76,7 +78,12 @@ const build = (definition: AgentDefinition, components: Registry) => {
       ? { ...one, severity: "warning" }
       : one
   )
-  const program: AgentProgram = { agent: agentInfo(definition, variables.plain), nodes, edges, plans }
+  const program: AgentProgram = {
+    agent: agentInfo(definition, variables.plain),
+    nodes: folded.nodes,
+    edges: folded.edges,
+    plans
+  }
   return { program, problems }
 }
 
@@ -221,6 +228,7 @@ const connect = (
       target: target.index,
       slot: to,
       read: Ports.reader(output, source.outputs),
+      port: output.name,
       onError: output.name === "_error"
     }) - 1
     source.out.push(edge)
@@ -286,6 +294,8 @@ const toNode = (one: Draft, edges: ReadonlyArray<Edge>, variables: Variables.Var
     slots,
     out,
     handlesError: out.some((edge) => edges[edge]!.onError),
+    exports: [],
+    region: undefined,
     info: {
       id: record.id,
       name: component.name,
@@ -313,8 +323,7 @@ const toNode = (one: Draft, edges: ReadonlyArray<Edge>, variables: Variables.Var
 
 const planAll = (
   drafts: ReadonlyArray<Draft>,
-  nodes: ReadonlyArray<Node>,
-  edges: ReadonlyArray<Edge>,
+  folded: ReturnType<typeof Regions.fold>,
   report: Report
 ): ReadonlyMap<string, Plan> => {
   const plans = new Map<string, Plan>()
@@ -329,7 +338,8 @@ const planAll = (
         problem: `a second endpoint ${key}: the last one answers`
       }, "warning")
     }
-    plans.set(key, { ...Graph.plan({ nodes, edges }, index), endpoint })
+    const entry = folded.at.get(index)!
+    plans.set(key, { ...Graph.flow(folded, [entry]), entry, endpoint })
   }
   if (plans.size === 0) {
     report({

@@ -10,6 +10,8 @@ export interface Edge {
   readonly slot: number
   /** Reads the value from the source's outputs; `undefined` does not fire. */
   readonly read: (outputs: Component.Outputs) => unknown
+  /** Name of the output it leaves by. */
+  readonly port: string
   /** Leaves the `_error` port: carries a value only when the source failed. */
   readonly onError: boolean
 }
@@ -35,20 +37,47 @@ export interface Node {
   readonly slots: ReadonlyArray<Slot>
   readonly out: ReadonlyArray<number>
   readonly handlesError: boolean
+  /** Connections that leave the body this node is in: their values are collected over the items. */
+  readonly exports: ReadonlyArray<Export>
+  /** The part of the graph this node opens. */
+  readonly region: Region | undefined
 }
 
-/** How a run that starts at one endpoint goes: which parts are alive, which edges close a cycle. */
-export interface Plan {
-  readonly entry: number
-  readonly endpoint: Endpoint
+export interface Export {
+  readonly key: symbol
+  readonly read: Edge["read"]
+  readonly onError: boolean
+}
+
+/** The body of a loop or a job: a graph of its own. Edges that come into it have the source -1; they are set when it starts. */
+export interface Region {
+  readonly nodes: ReadonlyArray<Node>
+  readonly edges: ReadonlyArray<Edge>
+  readonly flow: Flow
+  /** Edges fed by the inner outputs of the opener. */
+  readonly feeds: ReadonlyArray<{ readonly edge: number; readonly read: Edge["read"] }>
+  /** Edges from outside, seen by every item: `from` in the graph around, `into` in the body. */
+  readonly captures: ReadonlyArray<{ readonly from: number; readonly into: number }>
+  /** Keys of the exports of its nodes. */
+  readonly exports: ReadonlyArray<symbol>
+}
+
+/** How a graph is run through: which parts are alive, which edges close a cycle. */
+export interface Flow {
   /** Edges that must settle before a node is decided. */
   readonly pending: Int32Array
   /** Initial state of every edge: {@link Open}, or {@link Nothing} for what this plan never settles. */
   readonly edges: Uint8Array
   /** 1 where an edge closes a cycle. */
   readonly back: Uint8Array
-  /** Nodes reached from the entry. */
+  /** Nodes that are reached. */
   readonly members: ReadonlyArray<number>
+}
+
+/** The runs that start at one endpoint. */
+export interface Plan extends Flow {
+  readonly entry: number
+  readonly endpoint: Endpoint
 }
 
 export const Open = 0

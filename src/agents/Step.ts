@@ -5,6 +5,7 @@ import type { Services } from "../components/Services.ts"
 import * as TemplateString from "../kernel/TemplateString.ts"
 import { traced } from "../kernel/Trace.ts"
 import type { AgentEventBody } from "./AgentEvents.ts"
+import type { JobTable } from "./JobTable.ts"
 import type { Node } from "./Program.ts"
 
 /** What every step of one run shares. */
@@ -12,6 +13,7 @@ export interface StepContext {
   readonly agent: Component.AgentInfo
   readonly run: Component.RunInfo
   readonly emit: ((event: AgentEventBody) => void) | undefined
+  readonly jobs: JobTable
 }
 
 /**
@@ -31,15 +33,24 @@ export class Step implements Component.Step {
   readonly #inputs: Readonly<Record<string, unknown>>
   #data: Readonly<Record<string, unknown>> | undefined = undefined
 
-  constructor(node: Node, round: number, inputs: Readonly<Record<string, unknown>>, context: StepContext) {
+  constructor(
+    node: Node,
+    path: string,
+    round: number,
+    inputs: Readonly<Record<string, unknown>>,
+    context: StepContext
+  ) {
     this.component = node.info
-    this.key = round === 0 ? node.info.id : `${node.info.id}#${round}`
+    this.key = round === 0 ? `${path}${node.info.id}` : `${path}${node.info.id}#${round}`
     this.#inputs = inputs
     this.#context = context
   }
 
   get agent(): Component.AgentInfo {
     return this.#context.agent
+  }
+  get jobs(): Component.Jobs {
+    return this.#context.jobs
   }
   get run(): Component.RunInfo {
     return this.#context.run
@@ -97,7 +108,8 @@ export const execute = (
 }
 
 type Waiting = Effect.Effect<Component.Outputs, { readonly message: string }, Services>
-type Settled = Effect.Effect<Component.Outputs | Component.ComponentFailed, never, Services>
+/** Ends with outputs or a failure of the component; never fails. */
+export type Settled = Effect.Effect<Component.Outputs | Component.ComponentFailed, never, Services>
 
 const isWaiting = (result: unknown): result is Waiting =>
   !(result instanceof Component.ComponentFailed) && Effect.isEffect(result)

@@ -1,5 +1,5 @@
 /** What a component is: plain data with one `run`. The engine decodes settings at load and coerces inputs before `run`. */
-import { type Effect, Schema } from "effect"
+import { type Duration, type Effect, Schema } from "effect"
 import type { Template } from "../kernel/TemplateString.ts"
 import type { Services } from "./Services.ts"
 
@@ -30,8 +30,25 @@ export interface Step {
   }) => string
   /** Tells whoever watches the run; costs nothing while nobody does. Never pass a secret. */
   readonly log: (level: "debug" | "info" | "warning" | "error", message: string) => void
+  /** The background jobs of the agent. */
+  readonly jobs: Jobs
   /** Sends model output of a passthrough component to whoever called the agent. */
   readonly emit: (kind: "content" | "thinking", text: string) => void
+}
+
+export interface JobState {
+  readonly status: "pending" | "done" | "failed" | "unknown_job"
+  /** The answer of the job, or what went wrong with it. */
+  readonly output?: unknown
+}
+
+export interface Jobs {
+  /** Waits until `count` of these jobs have ended, in any order, or the time is over; then tells the state of all of them. */
+  readonly wait: (
+    ids: ReadonlyArray<string>,
+    count: number,
+    timeout: Duration.DurationInput
+  ) => Effect.Effect<Readonly<Record<string, JobState>>>
 }
 
 export interface PortInfo {
@@ -122,8 +139,36 @@ export interface Component<Name extends string, C extends Fields, I extends Fiel
    * when the document is loaded, as warnings: when it runs, the component fails with the same words.
    */
   readonly check: (config: Schema.Struct.Type<C>, component: ComponentInfo) => ReadonlyArray<Advice>
+  /** Opens a part of the graph of its own: what its inner outputs lead to runs once per item, or in the background. */
+  readonly region: Region<Schema.Struct.Type<C>> | undefined
   /** An inert component (a note on the canvas): never run, not part of the graph. */
   readonly inert: boolean
+}
+
+export type Region<Config> = Loop<Config> | Job
+
+/** The body runs once for every item; `run` of the component is called only when there is no body. */
+export interface Loop<Config> {
+  readonly kind: "loop"
+  /** Outputs that lead out of the loop; all others lead into its body. */
+  readonly leavesBy: ReadonlyArray<string>
+  /** What the inner outputs carry, item by item. */
+  readonly items: (
+    call: Pick<Call<Config, Readonly<Record<string, unknown>>>, "config" | "inputs">
+  ) => ReadonlyArray<Outputs>
+  /** Items at once. */
+  readonly concurrency: (config: Config) => number
+  /** Whether an item whose part ends in an unhandled failure ends the loop, which then fails with it. */
+  readonly stops: (config: Config) => boolean
+  /** The outputs that lead out, from the records of the leaves of each item, in the order of the items. */
+  readonly result: (config: Config, items: ReadonlyArray<ReadonlyArray<unknown>>) => Outputs
+}
+
+/** The body runs in the background, with the inputs of the component as its outputs; `JobID` names it. */
+export interface Job {
+  readonly kind: "job"
+  /** Outputs that lead on beside the job. */
+  readonly leavesBy: ReadonlyArray<string>
 }
 
 export interface Advice {
@@ -160,6 +205,7 @@ export const make = <
   readonly openInputs?: boolean
   readonly openOutputs?: boolean
   readonly inert?: boolean
+  readonly region?: Region<Schema.Struct.Type<C>>
   readonly check?: (config: Schema.Struct.Type<C>, component: ComponentInfo) => ReadonlyArray<Advice>
   readonly answer?: (record: AnswerRecord, config: Schema.Struct.Type<C>) => unknown
   readonly run: (
@@ -176,6 +222,7 @@ export const make = <
   openInputs: options.openInputs ?? false,
   openOutputs: options.openOutputs ?? false,
   inert: options.inert ?? false,
+  region: options.region,
   check: options.check ?? (() => []),
   answer: options.answer,
   run: options.run

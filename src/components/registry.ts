@@ -9,6 +9,9 @@ import { FSign } from "./data/FSign.ts"
 import { FTimestamp } from "./data/FTimestamp.ts"
 import { JSONFilter } from "./data/JSONFilter.ts"
 import { APICall } from "./external/APICall.ts"
+import { Async } from "./logic/Async.ts"
+import { Await } from "./logic/Await.ts"
+import { ForEach } from "./logic/ForEach.ts"
 import { FSleep } from "./logic/FSleep.ts"
 import { LogicAND } from "./logic/LogicAND.ts"
 import { LogicAtLeast } from "./logic/LogicAtLeast.ts"
@@ -28,10 +31,13 @@ export const builtIn = [
   APICall,
   APIEndpoint,
   APIOutput,
+  Async,
+  Await,
   Classifier,
   FEncDec,
   FHash,
   FileStore,
+  ForEach,
   FSign,
   FSleep,
   FTimestamp,

@@ -4,6 +4,7 @@ import * as AgentDefinition from "../../src/agents/AgentDefinition.ts"
 import type { AgentEventBody } from "../../src/agents/AgentEvents.ts"
 import * as Compile from "../../src/agents/Compile.ts"
 import type { EndpointRequest } from "../../src/agents/Endpoint.ts"
+import * as JobTable from "../../src/agents/JobTable.ts"
 import * as Run from "../../src/agents/Run.ts"
 import type { StepRunner } from "../../src/agents/Step.ts"
 import * as Component from "../../src/components/Component.ts"
@@ -127,6 +128,7 @@ export const runDocument = (
 ) =>
   Effect.gen(function*() {
     const { program } = yield* compiled(document, options.registry)
+    const jobs = yield* JobTable.make
     const plan = program.plans.get(options.key ?? "POST go")!
     const prepared = yield* plan.endpoint.prepare(request)
     return yield* Run.run(program, plan, {
@@ -134,9 +136,10 @@ export const runDocument = (
       run: { id: "r1", sessionId: "s1", workflowId: "w1", conversationId: undefined, request: prepared },
       emit: options.emit,
       around: options.around,
-      maxRounds: options.maxRounds ?? 100
+      maxRounds: options.maxRounds ?? 100,
+      jobs
     })
-  }).pipe(Effect.provide(noServices))
+  }).pipe(Effect.scoped, Effect.provide(noServices))
 
 /** The components of these tests ask for no service. */
 const noServices = Context.empty() as Context.Context<Services>

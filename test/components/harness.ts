@@ -21,7 +21,7 @@ export interface RunOptions {
   /** Variables of the agent. */
   readonly variables?: Readonly<Record<string, unknown>>
   /** What a component may know of its place, where a test cares. */
-  readonly step?: Partial<Pick<Component.Step, "agent" | "run" | "log" | "emit">>
+  readonly step?: Partial<Pick<Component.Step, "agent" | "run" | "jobs" | "log" | "emit">>
 }
 
 type Fields = Schema.Struct.Fields
@@ -74,6 +74,7 @@ export const runComponent = <C extends Fields, I extends Fields, O extends Field
         },
         agent: options.step?.agent ?? { id: "a1", name: "Test agent", behavior: "", variables },
         run: options.step?.run ?? run,
+        jobs: options.step?.jobs ?? { wait: () => Effect.succeed({}) },
         data,
         render: (template, how) => TemplateString.render(template, data, how),
         log: options.step?.log ?? (() => {}),

@@ -1,0 +1,99 @@
+/**
+ * Who works on a run: one fiber while one component is ready, more only where the graph really forks. A component starts the
+ * moment it is ready; there is no barrier.
+ */
+import { Deferred, Effect, Exit, FiberId, Schema, Scope } from "effect"
+import type { Services } from "../components/Services.ts"
+import type { RunState } from "./RunState.ts"
+
+/** A cycle went round more often than allowed: it does not end, or the bound is too low for it. */
+export class RoundsExceeded extends Schema.TaggedError<RoundsExceeded>()("RoundsExceeded", {
+  agent: Schema.String,
+  components: Schema.Array(Schema.String),
+  maxRounds: Schema.Int
+}) {
+  override get message(): string {
+    return `Agent ${this.agent}: the cycle through ${this.components.join(", ")} went round ${this.maxRounds} times ` +
+      `without ending. Let it end, or raise maxRounds`
+  }
+}
+
+/** Runs a graph to its end; no fiber it started outlives it. */
+export const complete = (state: RunState): Effect.Effect<void, RoundsExceeded, Services> =>
+  Effect.onExit(
+    rounds(state),
+    (exit) => state.scope === undefined ? Effect.void : Scope.close(state.scope, exit)
+  )
+
+const rounds = (state: RunState): Effect.Effect<void, RoundsExceeded, Services> =>
+  Effect.flatMap(
+    untilIdle(state),
+    () => state.delivered.length === 0 ? Effect.void : Effect.zipRight(nextRound(state), rounds(state))
+  )
+
+/** Works until nothing is ready and nobody is working. */
+const untilIdle = (state: RunState): Effect.Effect<void, never, Services> =>
+  Effect.suspend(() => {
+    state.working = 1
+    return Effect.flatMap(worker(state), () => {
+      if (state.broken !== undefined) return state.broken
+      if (--state.working === 0) return Effect.void
+      state.idle = Deferred.unsafeMake(FiberId.none)
+      return Deferred.await(state.idle)
+    })
+  })
+
+/** How many components run inline before other fibers get their turn. */
+const inlineSteps = 512
+
+const worker = (state: RunState): Effect.Effect<void, never, Services> =>
+  Effect.suspend(() => {
+    for (let steps = 0; steps < inlineSteps; steps++) {
+      const index = state.next()
+      if (index === undefined) return Effect.void
+      const waiting = state.begin(index)
+      if (waiting === undefined) continue
+      // The last ready component stays on this fiber; it is forked only when another one is ready beside it.
+      return state.hasReady
+        ? Effect.zipRight(fork(state, Effect.flatMap(waiting, () => worker(state))), worker(state))
+        : Effect.flatMap(waiting, () => worker(state))
+    }
+    return Effect.zipRight(Effect.yieldNow(), worker(state))
+  })
+
+const fork = (state: RunState, work: Effect.Effect<void, never, Services>) =>
+  Effect.suspend(() => {
+    state.working++
+    const scope = state.scope
+    return scope === undefined
+      ? Effect.flatMap(Scope.make(), (made) => {
+        state.scope = made
+        return Effect.forkIn(counted(state, work), made)
+      })
+      : Effect.forkIn(counted(state, work), scope)
+  })
+
+const counted = (state: RunState, work: Effect.Effect<void, never, Services>) =>
+  Effect.onExit(work, (exit) =>
+    Effect.sync(() => {
+      state.working--
+      if (Exit.isFailure(exit)) state.broken ??= exit
+      if (state.idle === undefined) return
+      if (state.broken !== undefined) Deferred.unsafeDone(state.idle, state.broken)
+      else if (state.working === 0) Deferred.unsafeDone(state.idle, Exit.void)
+    }))
+
+/** What back edges brought starts another round of the part behind them, once all else has come to rest. */
+const nextRound = (state: RunState): Effect.Effect<void, RoundsExceeded> =>
+  Effect.suspend(() => {
+    const heads = new Set(state.delivered.map(({ edge }) => state.program.edges[edge]!.target))
+    const ids = Array.from(heads, (head) => state.program.nodes[head]!.info.id)
+    if (state.round + 1 >= state.options.maxRounds) {
+      return Effect.fail(
+        new RoundsExceeded({ agent: state.options.agentId, components: ids, maxRounds: state.options.maxRounds })
+      )
+    }
+    state.startRound(heads)
+    state.options.emit?.({ _tag: "RoundStarted", round: state.round, heads: ids })
+    return Effect.void
+  })

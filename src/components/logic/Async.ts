@@ -1,0 +1,14 @@
+/** Runs what hangs on its other outputs in the background; `JobID` names the job, at once. */
+import { Schema } from "effect"
+import * as Component from "../Component.ts"
+import * as Port from "../Port.ts"
+
+export const Async = Component.make("Async", {
+  description: "Starts the components behind it as a background job and goes on with the id of the job.",
+  category: "flow",
+  outputs: Schema.Struct({ JobID: Port.Text }),
+  openInputs: true,
+  openOutputs: true,
+  region: { kind: "job", leavesBy: ["JobID"] },
+  run: ({ inputs }) => inputs
+})
