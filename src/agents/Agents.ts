@@ -1,5 +1,19 @@
 /** The process table: agents that are loaded, and their runs. Every face works through it; an agent's parts run as the agent. */
-import { Context, Data, Deferred, Duration, Effect, Exit, Layer, Option, Ref, Schema, Scope, Stream } from "effect"
+import {
+  Context,
+  Data,
+  Deferred,
+  Duration,
+  Effect,
+  ExecutionStrategy,
+  Exit,
+  Layer,
+  Option,
+  Ref,
+  Schema,
+  Scope,
+  Stream
+} from "effect"
 import type * as Component from "../components/Component.ts"
 import type { Services } from "../components/Services.ts"
 import * as Ids from "../kernel/Ids.ts"
@@ -155,6 +169,8 @@ interface Entry extends LoadedAgent {
   readonly acl: Acl
   readonly program: AgentProgram
   readonly jobs: JobTable.JobTable
+  /** Ends with the agent, and the jobs with it. */
+  readonly lifetime: Scope.CloseableScope
   readonly candidate: Candidate.Candidate
 }
 
@@ -305,6 +321,7 @@ const make = (options: AgentsOptions) =>
         if (existing !== undefined) {
           yield* guard.check(existing.acl, { operation: "load", level: "owner", resource: definition.id })
         }
+        const lifetime = existing?.lifetime ?? (yield* Scope.fork(scope, ExecutionStrategy.sequential))
         const candidate = Candidate.agent(definition.id)
         const teams = yield* teamsOf(candidate)
         const entry: Entry = {
@@ -312,7 +329,8 @@ const make = (options: AgentsOptions) =>
           name: program.agent.name,
           definition,
           program,
-          jobs: existing?.jobs ?? (yield* Scope.extend(JobTable.make, scope)),
+          lifetime,
+          jobs: existing?.jobs ?? (yield* Scope.extend(JobTable.make, lifetime)),
           warnings,
           candidate,
           endpoints: Array.from(program.plans.values(), ({ endpoint }) => endpoint),
@@ -331,6 +349,7 @@ const make = (options: AgentsOptions) =>
         const entry = yield* find("unload", id)
         yield* guard.check(entry.acl, { operation: "unload", level: "owner", resource: id })
         yield* Ref.update(entries, (all) => new Map(Array.from(all).filter(([other]) => other !== id)))
+        yield* Scope.close(entry.lifetime, Exit.void)
       }, traced("Agents.unload")),
       get: (id) => find("get", id),
       list: Effect.zipRight(guard.candidate("list"), visible),

@@ -55,6 +55,12 @@ const build = (definition: AgentDefinition, components: Registry) => {
     found.push({ severity, ...problem })
   }
   const variables = Variables.ofAgent(document)
+  for (const name of variables.tooLarge) {
+    report({
+      path: pathText(["variables", name]),
+      problem: `with the variables it names it would be too large; all of them may have ${Variables.maxChars} characters`
+    })
+  }
   const drafts = draft(definition, components, variables, report)
   const byId = new Map(drafts.map((one) => [one.record.id, one]))
   const edges = connect(document.connections ?? [], byId, new Set(document.components.map(({ id }) => id)), report)

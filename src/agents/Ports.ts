@@ -82,7 +82,10 @@ export const reader = (port: OutputPort, ports: ReadonlyArray<OutputPort>): (out
 
 /** `body.items[0].id` to its steps. */
 export const pathOf = (expression: string): ReadonlyArray<string> =>
-  expression.replace(/\[(?:"([^"]*)"|'([^']*)'|([^\]]*))\]/g, (_, a: string, b: string, c: string) => `.${a ?? b ?? c}`)
+  expression.replace(
+    /\[(?:"([^"]*)"|'([^']*)'|([^[\]]*))\]/g,
+    (_, a: string, b: string, c: string) => `.${a ?? b ?? c}`
+  )
     .split(".").filter((part) => part !== "")
 
 const walk = (value: unknown, path: ReadonlyArray<string>): unknown => {

@@ -1,7 +1,8 @@
 /** One execution of one component: what it gets, and the single seam every execution passes. */
-import { Cause, Effect } from "effect"
+import { Cause, Effect, Predicate } from "effect"
 import * as Component from "../components/Component.ts"
 import type { Services } from "../components/Services.ts"
+import { toText } from "../kernel/Json.ts"
 import * as TemplateString from "../kernel/TemplateString.ts"
 import { traced } from "../kernel/Trace.ts"
 import type { AgentEventBody } from "./AgentEvents.ts"
@@ -93,7 +94,7 @@ export const execute = (
   }
   if (around === undefined && !trace) {
     const result = start()
-    return isWaiting(result) ? settled(step, result) : result
+    return isWaiting(result) ? settled(step, result) : checked(step, result)
   }
   const whole = Effect.suspend(() => {
     const result = start()
@@ -111,11 +112,24 @@ type Waiting = Effect.Effect<Component.Outputs, { readonly message: string }, Se
 /** Ends with outputs or a failure of the component; never fails. */
 export type Settled = Effect.Effect<Component.Outputs | Component.ComponentFailed, never, Services>
 
+/** Components are also written without types: what are no outputs fails its step alone. */
+const checked = (step: Step, result: unknown): Component.Outputs | Component.ComponentFailed => {
+  if (result instanceof Component.ComponentFailed) return result
+  return isOutputs(result) ? result : new Component.ComponentFailed({
+    message: `${step.component.name} gave ${
+      result instanceof Promise ? "a promise: return an Effect instead" : "no outputs: return an object of them"
+    }`
+  })
+}
+
+const isOutputs = (result: unknown): result is Component.Outputs =>
+  typeof result === "object" && result !== null && !Array.isArray(result) && !(result instanceof Promise)
+
 const isWaiting = (result: unknown): result is Waiting =>
   !(result instanceof Component.ComponentFailed) && Effect.isEffect(result)
 
 const settled = (step: Step, effect: Waiting): Settled =>
-  Effect.catchAllCause(effect, (cause): Effect.Effect<Component.ComponentFailed> => {
+  Effect.catchAllCause(Effect.map(effect, (outputs) => checked(step, outputs)), (cause): Effect.Effect<Component.ComponentFailed> => {
     const failure = Cause.failureOption(cause)
     if (failure._tag === "Some") return Effect.succeed(failed(failure.value))
     const failedStep = crashed(step, Cause.squash(cause))
@@ -128,7 +142,10 @@ const settled = (step: Step, effect: Waiting): Settled =>
 const failed = (error: { readonly message: string }): Component.ComponentFailed =>
   error instanceof Component.ComponentFailed
     ? error
-    : new Component.ComponentFailed({ message: error.message, cause: error })
+    : new Component.ComponentFailed({ message: messageOf(error), cause: error })
+
+const messageOf = (error: unknown): string =>
+  Predicate.hasProperty(error, "message") && typeof error.message === "string" ? error.message : toText(error)
 
 const crashed = (step: Step, defect: unknown): Component.ComponentFailed =>
   new Component.ComponentFailed({

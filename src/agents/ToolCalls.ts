@@ -30,7 +30,8 @@ export interface Call {
 /** No text at all means no arguments. */
 export const read = (call: Prompt.ToolCall): Call => {
   const params = call.arguments.trim() === "" ? {} : Json.extract(call.arguments)
-  const readable = typeof params === "object" && params !== null && !Array.isArray(params)
+  const readable = typeof params === "object" && params !== null && !Array.isArray(params) &&
+    !Json.isDeeper(params, maxDepth)
   return {
     part: {
       type: "tool-call",
@@ -41,6 +42,9 @@ export const read = (call: Prompt.ToolCall): Call => {
     unreadable: readable ? undefined : call.arguments
   }
 }
+
+/** Levels of arguments within each other; what is much deeper cannot be written into the history. */
+const maxDepth = 200
 
 export interface Limits {
   readonly timeout: Duration.DurationInput

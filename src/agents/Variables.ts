@@ -1,4 +1,5 @@
 /** Agent variables and template variables of components, resolved once at load as far as they are not secrets. */
+import { toText } from "../kernel/Json.ts"
 import { resolveTemplateVars } from "../kernel/TemplateString.ts"
 import * as TemplateString from "../kernel/TemplateString.ts"
 import { type AgentDocument, type ComponentRecord, isRecord } from "./AgentDocument.ts"
@@ -8,12 +9,19 @@ export interface Variables {
   readonly plain: Readonly<Record<string, unknown>>
   /** Name to the vault token it stands for: `{{KEY(pepper)}}`. Put in place of `{{name}}` in settings. */
   readonly secret: ReadonlyMap<string, string>
+  /** Variables that keep their tokens, since with all values put in they would be too large. */
+  readonly tooLarge: ReadonlyArray<string>
 }
+
+/** Characters of all variables together: those that name each other may grow beyond any memory. */
+export const maxChars = 8_000_000
 
 /** Variables may name other variables; a cycle stays as its tokens. */
 export const ofAgent = (document: AgentDocument): Variables => {
   const all: Record<string, unknown> = { ...document.variables }
   const secret = new Map<string, string>()
+  const tooLarge = new Set<string>()
+  let room = maxChars
   for (let pass = 0; pass < 5; pass++) {
     let changed = false
     for (const [name, value] of Object.entries(all)) {
@@ -24,8 +32,13 @@ export const ofAgent = (document: AgentDocument): Variables => {
         delete all[name]
         changed = true
       } else {
-        const others = Object.fromEntries(Object.entries(all).filter(([other]) => other !== name))
-        const next = inline(TemplateString.render(template, others), secret, new Set())
+        // A variable has no value of its own to put into itself.
+        all[name] = undefined
+        const growth = sizeOf(template, all) - value.length
+        if (growth > room) tooLarge.add(name)
+        const next = growth > room ? value : inline(TemplateString.render(template, all), secret, new Set())
+        all[name] = value
+        room -= next.length - value.length
         if (next !== value) {
           all[name] = next
           changed = true
@@ -34,8 +47,14 @@ export const ofAgent = (document: AgentDocument): Variables => {
     }
     if (!changed) break
   }
-  return { plain: all, secret }
+  return { plain: all, secret, tooLarge: Array.from(tooLarge) }
 }
+
+const sizeOf = ({ parts }: TemplateString.Template, data: TemplateString.Data): number =>
+  parts.reduce((sum, part) => {
+    const value = part._tag === "Token" ? TemplateString.lookup(part, data) : undefined
+    return sum + (part._tag === "Text" ? part.text : toText(value ?? part.source)).length
+  }, 0)
 
 /**
  * Settings with template variables and secret variables replaced by tokens the component's templates understand. An input

@@ -30,7 +30,15 @@ const Say = Component.make("Say", {
     return { done: true }
   }
 })
-const components = [Pass, Wait, Fail, Crash, Write, Say]
+let stopping: Effect.Effect<unknown> = Effect.void
+/** Takes a minute, unless it is stopped. */
+const Long = Component.make("Long", {
+  description: "Takes long.",
+  category: "data",
+  openInputs: true,
+  run: () => Effect.onInterrupt(Effect.as(Effect.sleep("1 minute"), {}), () => stopping)
+})
+const components = [Long, Pass, Wait, Fail, Crash, Write, Say]
 
 const load = (document: Record<string, unknown>) =>
   Effect.flatMap(
@@ -164,6 +172,31 @@ describe("the process table", () => {
         yield* load(named("agentA"))
         const error = yield* Effect.flip(Stream.runCollect(agents.stream("agentA", { endpoint: "go", body: {} })))
         assert.strictEqual(error._tag, "BadInput")
+      }).pipe(asA))
+
+    it.effect("jobs outlive the answer, are seen by later runs, and end with the agent", () =>
+      Effect.gen(function*() {
+        const agents = yield* Agents
+        const stopped = yield* Deferred.make<void>()
+        stopping = Deferred.succeed(stopped, undefined)
+        yield* load({
+          ...agentDocument({
+            E: endpoint("x"),
+            J: { name: "Async", in: ["v"] },
+            A: { name: "Long", in: ["v"] },
+            F: { ...endpoint("jobs"), data: { endpoint: "look" } },
+            W: { name: "Await", in: ["Jobs"], data: { max_time: 1 } }
+          }, ["E.x -> J.v", "J.v -> A.v", "F.jobs -> W.Jobs"]),
+          id: "agentA"
+        })
+        const started = yield* agents.call("agentA", { endpoint: "go", body: { x: 60_000 } })
+        const { JobID } = (started.answer as { readonly result: { readonly JobID: string } }).result
+        const look = yield* agents.call("agentA", { endpoint: "look", body: { jobs: JobID } })
+        assert.deepInclude((look.answer as { readonly result: object }).result, {
+          Results: { [JobID]: { status: "pending" } }
+        })
+        yield* agents.unload("agentA")
+        yield* Deferred.await(stopped)
       }).pipe(asA))
 
     it.effect("a crash takes no other run with it", () =>
