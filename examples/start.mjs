@@ -27,4 +27,4 @@ weather.listen(4112, "127.0.0.1")
 
 const options = ["--config", join(import.meta.dirname, "sre.config.json")]
 process.argv.splice(2, 0, "serve", join(import.meta.dirname, "agents"), ...options)
-await import("../dist/cli/main.js")
+await import("../dist/bin/sre.js")

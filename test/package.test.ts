@@ -9,6 +9,7 @@ import { promisify } from "node:util"
 import { read, root } from "./fixtures/source.ts"
 
 interface Manifest {
+  readonly version: string
   readonly exports: Readonly<Record<string, string | { readonly types: string; readonly default: string }>>
   readonly devDependencies: Readonly<Record<string, string>>
 }
@@ -66,7 +67,7 @@ layer(Consumer.layer, { excludeTestServices: true, timeout: "5 minutes" })("the 
     Effect.gen(function*() {
       const { files } = yield* Consumer
       const strange = [...files].filter((path) =>
-        !/^(dist|src)\/.+\.(js|ts|map)$|^(package\.json|README\.md|CHANGELOG\.md|LICENSE)$/.test(path)
+        !/^(dist|src)\/.+\.(js|ts|map)$|^(package\.json|(README|CHANGELOG)\.md|(dist\/bin\/)?LICENSES?)$/.test(path)
       )
       assert.deepStrictEqual(strange, [])
     }))
@@ -83,9 +84,12 @@ layer(Consumer.layer, { excludeTestServices: true, timeout: "5 minutes" })("the 
       yield* run(folder, process.execPath, join(root, "node_modules", "typescript", "bin", "tsc"), "-p", ".")
     }), slow)
 
-  it.effect("installs the command", () =>
+  it.effect("installs the command, with the licenses of what it holds", () =>
     Effect.gen(function*() {
-      const { folder } = yield* Consumer
-      assert.include(yield* run(folder, join(folder, "node_modules", ".bin", "sre"), "--help"), "sre")
+      const { files, folder } = yield* Consumer
+      const sre = join(folder, "node_modules", ".bin", "sre")
+      assert.strictEqual(yield* run(folder, sre, "--version"), `${manifest.version}\n`)
+      assert.include(yield* run(folder, sre, "check", join(root, "examples", "agents")), "4 files, 0 errors")
+      assert.isTrue(files.has("dist/bin/LICENSES"))
     }), slow)
 })

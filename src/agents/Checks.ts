@@ -25,7 +25,6 @@ export const checkPorts = (record: ComponentRecord, component: Component.Any, pa
       const place = { path: `${path}.${side}[${position}].name`, component: record.id, port: name }
       if (seen.has(name)) report({ ...place, problem: `duplicate port "${name}"` })
       seen.add(name)
-      if (name === "__proto__") report({ ...place, problem: `a port cannot be called "__proto__": choose another name` })
       const root = name.split(/[.[]/)[0]!
       if (!open && !known.includes(name) && !(side === "outputs" && [...known, "_error", "_debug"].includes(root))) {
         report({

@@ -58,7 +58,8 @@ const build = (definition: AgentDefinition, components: Registry) => {
   for (const name of variables.tooLarge) {
     report({
       path: pathText(["variables", name]),
-      problem: `with the variables it names it would be too large; all of them may have ${Variables.maxChars} characters`
+      problem:
+        `with the variables it names it would be too large; all of them may have ${Variables.maxChars} characters`
     })
   }
   const drafts = draft(definition, components, variables, report)

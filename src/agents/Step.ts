@@ -129,15 +129,18 @@ const isWaiting = (result: unknown): result is Waiting =>
   !(result instanceof Component.ComponentFailed) && Effect.isEffect(result)
 
 const settled = (step: Step, effect: Waiting): Settled =>
-  Effect.catchAllCause(Effect.map(effect, (outputs) => checked(step, outputs)), (cause): Effect.Effect<Component.ComponentFailed> => {
-    const failure = Cause.failureOption(cause)
-    if (failure._tag === "Some") return Effect.succeed(failed(failure.value))
-    const failedStep = crashed(step, Cause.squash(cause))
-    return Effect.as(
-      Effect.logError(`component ${step.component.name} "${step.component.id}" crashed`, cause),
-      failedStep
-    )
-  })
+  Effect.catchAllCause(
+    Effect.map(effect, (outputs) => checked(step, outputs)),
+    (cause): Effect.Effect<Component.ComponentFailed> => {
+      const failure = Cause.failureOption(cause)
+      if (failure._tag === "Some") return Effect.succeed(failed(failure.value))
+      const failedStep = crashed(step, Cause.squash(cause))
+      return Effect.as(
+        Effect.logError(`component ${step.component.name} "${step.component.id}" crashed`, cause),
+        failedStep
+      )
+    }
+  )
 
 const failed = (error: { readonly message: string }): Component.ComponentFailed =>
   error instanceof Component.ComponentFailed

@@ -96,10 +96,12 @@ const inline = (text: string, secret: ReadonlyMap<string, string>, shadowed: Rea
     (token, name: string) => shadowed.has(name) ? token : secret.get(name) ?? token
   )
 
-/** The default of an input; text is resolved with the agent's variables. Absent, null and empty text mean none. */
-export const fallback = (value: unknown, variables: Variables): unknown =>
-  value === null || value === ""
-    ? undefined
-    : typeof value === "string" && value.includes("{{")
-    ? TemplateString.render(TemplateString.parse(value), variables.plain)
-    : value
+/**
+ * The default of an input; text is resolved with the agent's variables, unless that would make it too large. Absent, null and
+ * empty text mean none.
+ */
+export const fallback = (value: unknown, variables: Variables): unknown => {
+  if (typeof value !== "string" || !value.includes("{{")) return value === null || value === "" ? undefined : value
+  const template = TemplateString.parse(value)
+  return sizeOf(template, variables.plain) > maxChars ? value : TemplateString.render(template, variables.plain)
+}

@@ -2,7 +2,8 @@
  * A system described by data: `{ "Storage": { "Connector": "S3", "Settings": { "bucket": "b" } } }`. A service may have a
  * list of entries: one answers its tag, the others stand under their `Id`.
  */
-import * as NodeContext from "@effect/platform-node/NodeContext"
+import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
+import * as NodePath from "@effect/platform-node/NodePath"
 import * as FileSystem from "@effect/platform/FileSystem"
 import * as Path from "@effect/platform/Path"
 import { Config, Context, Effect, Layer, Option, ParseResult, Schema } from "effect"
@@ -69,7 +70,7 @@ export const read = (file?: string): Effect.Effect<unknown, BootError> =>
       return yield* withEnvironment(parsed)
     }
     return {}
-  }).pipe(Effect.provide(NodeContext.layer))
+  }).pipe(Effect.provide([NodeFileSystem.layer, NodePath.layer]))
 
 /** `$env(NAME)` in any text of a configuration is the variable's value; one that is not set fails boot. */
 const withEnvironment = (value: unknown): Effect.Effect<unknown, BootError> => {

@@ -23,16 +23,16 @@ export interface Failure {
   readonly message: string
 }
 
-/** Waits for the first signal. The next one ends the process at once, whatever is still being drained. */
+/**
+ * Waits for the first signal. The next one ends the process at once, whatever is still being drained; unless it comes with
+ * the first: Ctrl-C reaches a process that npm started from the terminal, and then again from npm.
+ */
 export const signal: Effect.Effect<Signal> = Effect.async((resume) => {
   const signals = Object.keys(numbers) as ReadonlyArray<Signal>
-  const off = () => signals.forEach((one) => process.off(one, on))
-  const on = (one: Signal) => {
-    off()
-    resume(Effect.succeed(one))
-  }
+  const off = Effect.sync(() => signals.forEach((one) => process.off(one, on)))
+  const on = (one: Signal) => resume(Effect.as(Effect.forkDaemon(Effect.delay(off, "500 millis")), one))
   signals.forEach((one) => process.on(one, on))
-  return Effect.sync(off)
+  return off
 })
 
 /** Ends with the first signal; what was under way has let go of its resources by then. */

@@ -23,7 +23,9 @@ export const parseFull = (text: string): Either.Either<unknown, string> =>
 /** JSON text of any value. Cycles and what cannot be read are replaced, functions left out, large integers become text. */
 export const stringify = (value: unknown): string =>
   print(value).pipe(
-    Option.orElse(() => Option.liftThrowable(() => plain(value, new Set()))().pipe(Option.flatMap(print))),
+    Option.orElse(() =>
+      Option.liftThrowable(() => plain(value, { above: new Set(), left: maxNodes }))().pipe(Option.flatMap(print))
+    ),
     Option.getOrElse(() => "\"[too deep]\"")
   )
 
@@ -39,11 +41,22 @@ export const toText = (value: unknown): string =>
     ? value.toISOString()
     : stringify(value)
 
+/** Whether objects and lists stand within each other more than `levels` deep: much deeper, and printing them fails. */
+export const isDeeper = (value: unknown, levels: number): boolean => {
+  let level = [value].filter(isHolder)
+  for (let depth = 0; level.length > 0 && depth < levels; depth++) {
+    level = level.flatMap((holder) => Object.values(holder).filter(isHolder))
+  }
+  return level.length > 0
+}
+
 /** A value for an error message, cut to `max` characters. */
 export const preview = (value: unknown, max = 40): string => {
   const text = value === undefined ? "nothing" : typeof value === "number" ? String(value) : stringify(value)
   return text.length <= max ? text : `${text.slice(0, max - 1)}…`
 }
+
+const isHolder = (value: unknown): value is object => typeof value === "object" && value !== null
 
 const isDelimited = (text: string) =>
   (text.startsWith("{") && text.endsWith("}")) || (text.startsWith("[") && text.endsWith("]"))
@@ -86,18 +99,26 @@ const strict = Option.liftThrowable((text: string): unknown => JSON.parse(text))
 const print = Option.liftThrowable((value: unknown): string => JSON.stringify(value) ?? "null")
 
 /** A copy of what can be read of a value, for values JSON cannot print. */
-const plain = (value: unknown, above: Set<object>): unknown => {
+const plain = (value: unknown, walk: Walk): unknown => {
   if (typeof value === "bigint") return value.toString()
   if (typeof value === "function") return undefined
   if (typeof value !== "object" || value === null) return value
-  if (above.has(value)) return "[cycle]"
-  above.add(value)
+  if (walk.above.has(value)) return "[cycle]"
+  if (walk.left-- <= 0) return "[too large]"
+  walk.above.add(value)
   const copy = Array.isArray(value)
-    ? value.map((one) => plain(one, above))
-    : Object.fromEntries(Object.keys(value).map((key) => [key, plain(property(value, key), above)]))
-  above.delete(value)
+    ? value.map((one) => plain(one, walk))
+    : Object.fromEntries(Object.keys(value).map((key) => [key, plain(property(value, key), walk)]))
+  walk.above.delete(value)
   return copy
 }
+
+interface Walk {
+  readonly above: Set<object>
+  /** Objects and lists still to be copied: of a value that holds another twice, and so on, there may be 2^30. */
+  left: number
+}
+const maxNodes = 100_000
 
 const property = (value: object, key: string): unknown => {
   try {

@@ -1,6 +1,6 @@
 /** Strict JSON with errors that say where: V8 gives no position for most of them. */
 import { Either } from "effect"
-import { type ParseError, parseTree, printParseErrorCode } from "jsonc-parser"
+import { type ParseErrorCode, printParseErrorCode, visit } from "jsonc-parser"
 
 /** `PropertyNameExpected at line 3, column 5`, or the value. */
 export const parse = (source: string): Either.Either<unknown, string> => {
@@ -8,14 +8,17 @@ export const parse = (source: string): Either.Either<unknown, string> => {
   return Either.try({
     try: (): unknown => JSON.parse(text),
     catch: () => {
-      const errors: Array<ParseError> = []
+      let first: { readonly error: ParseErrorCode; readonly offset: number } | undefined
       try {
-        parseTree(text, errors, { allowEmptyContent: false, disallowComments: true })
+        visit(text, {
+          onError: (error, offset) => {
+            first ??= { error, offset }
+          }
+        }, { allowEmptyContent: false, disallowComments: true })
       } catch {
         // It recurses, unlike `JSON.parse`.
         return "nested too deep to say where it goes wrong"
       }
-      const first = errors[0]
       if (first === undefined) return "not JSON"
       const before = text.slice(0, first.offset).split("\n")
       return `${printParseErrorCode(first.error)} at line ${before.length}, column ${(before.at(-1)?.length ?? 0) + 1}`

@@ -115,14 +115,27 @@ export const FromString: Schema.Schema<Template, string> = Schema.transform(Sche
 export const resolveTemplateVars = (
   source: string,
   settings: ReadonlyArray<{ readonly id: string; readonly label: string }>
-): string =>
-  source.replace(
-    /\{\{[A-Z][A-Z0-9_]*:([^{}[\]]+?):(?:\[[^]*?\]\}\}|\{[^]*?\}\}\}(?!\}))/g,
-    (token, label: string) => {
-      const found = settings.find((one) => one.label === label)
-      return found === undefined ? token : `{{${found.id}}}`
-    }
-  )
+): string => {
+  let out = ""
+  let end = 0
+  const closed = { "[": true, "{": true }
+  for (const match of source.matchAll(/\{\{[A-Z][A-Z0-9_]*:([^{}[\]]+?):([[{])/g)) {
+    const bracket = match[2] as keyof typeof closed
+    if (match.index < end || !closed[bracket]) continue
+    const close = closing[bracket]
+    close.lastIndex = match.index + match[0].length
+    // What is not closed here is not closed further on: looking again each time would take time by the square.
+    closed[bracket] = close.test(source)
+    if (!closed[bracket]) continue
+    const found = settings.find(({ label }) => label === match[1])
+    if (found !== undefined) out += `${source.slice(end, match.index)}{{${found.id}}}`
+    else out += source.slice(end, close.lastIndex)
+    end = close.lastIndex
+  }
+  return out + source.slice(end)
+}
+
+const closing = { "[": /\]\}\}/g, "{": /\}\}\}(?!\})/g }
 
 const escaped = (text: string) => JSON.stringify(text).slice(1, -1)
 
@@ -141,7 +154,7 @@ const own = (value: unknown, key: string): unknown =>
 /** `a.b[0]["c"]` to its steps. */
 const pathOf = (name: string): ReadonlyArray<string> =>
   Array.from(
-    name.matchAll(/\["([^"]*)"\]|\['([^']*)'\]|\[([^\]]*)\]|([^.[]+)/g),
+    name.matchAll(/\["([^"]*)"\]|\['([^']*)'\]|\[([^[\]]*)\]|([^.[]+)/g),
     ([, double, single, index, key]) => double ?? single ?? index ?? key ?? ""
   )
 

@@ -105,14 +105,21 @@ const fileObject = async (file: File): Promise<typeof FileObject.Type> => {
   return { name: file.name, mimetype, size: file.size, url: `data:${mimetype};base64,${content}` }
 }
 
+/** The query of a request's URL. Names are data: `toString` and `__proto__` are names like any other. */
+export const query = ({ url }: HttpServerRequest.HttpServerRequest): Record<string, unknown> => {
+  const start = url.indexOf("?")
+  return start < 0 ? {} : gather(new URLSearchParams(url.slice(start)))
+}
+
 /** A name that comes more than once holds a list. */
 const gather = <V extends string | object>(
   fields: Iterable<readonly [name: string, value: V]>
 ): Record<string, unknown> => {
-  const values = new Map<string, V | Array<V>>()
+  const values = new Map<string, Array<V>>()
   for (const [name, value] of fields) {
     const before = values.get(name)
-    values.set(name, before === undefined ? value : Array.isArray(before) ? [...before, value] : [before, value])
+    if (before === undefined) values.set(name, [value])
+    else before.push(value)
   }
-  return Object.fromEntries(values)
+  return Object.fromEntries(Array.from(values, ([name, all]) => [name, all.length === 1 ? all[0] : all]))
 }

@@ -1,6 +1,7 @@
 /** Server-sent events: https://html.spec.whatwg.org/multipage/server-sent-events.html */
 import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
 import { Cause, Chunk, Effect, Option, Schedule, type Scope, Stream } from "effect"
+import * as Json from "../kernel/Json.ts"
 import { InternalError, type Outside, outside } from "./Failures.ts"
 
 export interface Frame {
@@ -11,7 +12,7 @@ export interface Frame {
 }
 
 export const text = ({ data, event, id }: Frame): string =>
-  `${id === undefined ? "" : `id: ${id}\n`}event: ${event}\ndata: ${JSON.stringify(data ?? null)}\n\n`
+  `${id === undefined ? "" : `id: ${id}\n`}event: ${event}\ndata: ${Json.stringify(data)}\n\n`
 
 /** Keeps proxies from taking a silent run for a dead one. */
 const heartbeat = Stream.as(Stream.fromSchedule(Schedule.spaced("15 seconds")), ": \n\n")

@@ -33,7 +33,7 @@ const chain = (length: number) =>
   agentDocument(
     {
       E: endpoint("x"),
-      ...Object.fromEntries(Array.from({ length }, (_, n) => [`P${n}`, { name: "Pass", in: ["v"] }]))
+      ...Object.fromEntries(Array.from({ length }, (_, n) => [`P${n}`, { name: "Pass", in: ["v"], out: ["v"] }]))
     },
     Array.from({ length }, (_, n) => n === 0 ? "E.x -> P0.v" : `P${n - 1}.v -> P${n}.v`)
   )
@@ -59,8 +59,16 @@ describe("a document that is wrong", () => {
     "null for a component": [{ id: "x", components: [null] }, /^components\[0\]: /],
     "null for what a component is": [{ id: "x", components: [{ id: null, name: null }] }, /\.id: /, /\.name: /],
     "null for a port": [{ id: "x", components: [{ id: "A", name: "Pass", inputs: [null] }] }, /inputs\[0\]: /],
-    "null for an end": [{ id: "x", components: [], connections: [{ sourceId: null }] }, /sourceId: /, /targetId: /],
-    "an unknown component": [agentDocument({ A: { name: "Fhash" } }, []), /unknown component.*"FHash"/],
+    "null for an end": [
+      { id: "x", components: [], connections: [{ sourceId: null, targetId: "A" }] },
+      /sourceId: /,
+      /sourceIndex: /,
+      /targetIndex: /
+    ],
+    "an unknown component": [
+      agentDocument({ E: endpoint("x"), A: { name: "Fhash", in: ["v"] } }, ["E.x -> A.v"]),
+      /components\[1\]\.name: unknown component "Fhash"\. Did you mean "FHash"/
+    ],
     "a wrong and a missing setting": [
       agentDocument({ E: endpoint("x"), A: { name: "APICall", in: ["v"], data: { method: "FETCH" } } }, ["E.x -> A.v"]),
       /data\.method: expected one of "GET"/,
@@ -68,7 +76,8 @@ describe("a document that is wrong", () => {
     ],
     "a slip in the name of a port": [
       agentDocument({ E: endpoint("x"), H: hash }, ["E.x -> H.Dta", "E.y -> H.Data"]),
-      /connections\[0\]\.targetIndex: .*no input "Dta".*"Data"/
+      /connections\[0\]\.targetIndex: .*no input "Dta".*"Data"/,
+      /connections\[1\]\.sourceIndex: .*no output "y".*"x"/
     ],
     "a cycle that cannot begin": [
       agentDocument({ E: endpoint("x"), A: { name: "Pass", in: ["v", "w"] } }, ["E.x -> A.v", "A.v -> A.w"]),
@@ -123,7 +132,9 @@ describe("a document that is only strange", () => {
     "ten thousand connections from one port": agentDocument(
       {
         E: endpoint("x"),
-        ...Object.fromEntries(Array.from({ length: 10_000 }, (_, n) => [`P${n}`, { name: "Pass", in: ["v"] }]))
+        ...Object.fromEntries(
+          Array.from({ length: 10_000 }, (_, n) => [`P${n}`, { name: "Pass", in: ["v"], out: ["v"] }])
+        )
       },
       Array.from({ length: 10_000 }, (_, n) => `E.x -> P${n}.v`)
     ),
@@ -235,7 +246,10 @@ describe("any document", () => {
   })
 
   it("that was a good one until somebody removed or replaced parts of it", () => {
-    const mutation = FastCheck.record({ at: FastCheck.nat(), by: FastCheck.option(FastCheck.jsonValue({ maxDepth: 1 })) })
+    const mutation = FastCheck.record({
+      at: FastCheck.nat(),
+      by: FastCheck.option(FastCheck.jsonValue({ maxDepth: 1 }))
+    })
     const mutated = FastCheck.tuple(
       FastCheck.constantFrom(...examples),
       FastCheck.array(mutation, { minLength: 1, maxLength: 4 }),

@@ -68,6 +68,18 @@ describe("Tool calls", () => {
       ]
     }, "done"))))
 
+  it.effect("arguments nested deeper than a history can hold are unreadable", () =>
+    Effect.gen(function*() {
+      const conversation = yield* talk({ tools: [tool("works")] })
+      const events = yield* eventsOf(conversation).pipe(as)
+      const [[, told, isFailure] = []] = results(events)
+      assert.isTrue(isFailure)
+      assert.include(told as string, "was not run")
+      assert.strictEqual(types(events).at(-1), "end")
+    }).pipe(Effect.provide(scripted({
+      toolCalls: [call("works", `{"q":${"[".repeat(50_000)}${"]".repeat(50_000)}}`)]
+    }, "done"))))
+
   it.effect("runs at most so many tools at once", () =>
     Effect.gen(function*() {
       const atWork = yield* Ref.make(0)

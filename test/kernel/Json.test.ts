@@ -101,6 +101,18 @@ describe("stringify", () => {
   )
 })
 
+it("what holds itself many times over is cut, not printed for ever", () => {
+  let value: unknown = [1n]
+  for (let level = 0; level < 60; level++) value = [value, value]
+  assert.include(Json.stringify(value), "[too large]")
+})
+
+it("isDeeper counts levels of objects and lists", () => {
+  assert.isFalse(Json.isDeeper("text", 0))
+  assert.isFalse(Json.isDeeper({ a: [1] }, 2))
+  assert.isTrue(Json.isDeeper({ a: [[]] }, 2))
+})
+
 describe("toText", () => {
   it("is the value's own text, and JSON for objects", () => {
     assert.deepStrictEqual(

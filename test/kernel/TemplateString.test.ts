@@ -149,6 +149,19 @@ describe("template variables", () => {
     )
   })
 
+  it("that are never closed take no longer than others, nor do brackets in names", () => {
+    for (const open of ["[", "{"]) {
+      const source = `{{A:b:${open}`.repeat(500_000)
+      assert.strictEqual(TemplateString.resolveTemplateVars(source, settings), source)
+      const mixed = `{{A:b:${open}{{TEXT:Mode:[]}}`
+      assert.strictEqual(
+        TemplateString.resolveTemplateVars(mixed, settings),
+        open === "{" ? `{{A:b:{{{v2}}` : mixed
+      )
+    }
+    assert.lengthOf(TemplateString.parse(`{{${"a[".repeat(500_000)}}}`).parts, 1)
+  })
+
   it("leave all other tokens", () => {
     const source = "{{x}} {{KEY(k)}} {\"a\":{\"b\":{{y}}}}"
     assert.strictEqual(TemplateString.resolveTemplateVars(source, settings), source)

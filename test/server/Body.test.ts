@@ -50,6 +50,20 @@ describe("the bound on bodies", () => {
     }))
 })
 
+describe("large forms", () => {
+  it.scopedLive("a field that is repeated half a million times is read as fast as others", () =>
+    Effect.gen(function*() {
+      const { url } = yield* serving()
+      const { json, status } = yield* send(`${url}/agents/a1/api/echo`, {
+        method: "POST",
+        headers: { "content-type": "application/x-www-form-urlencoded" },
+        body: "text=a" + "&x=1".repeat(500_000)
+      })
+      assert.strictEqual(status, 200)
+      assert.lengthOf(json.result.in.x, 500_000)
+    }))
+})
+
 describe("bodies that do not come", () => {
   it.scopedLive("a body that trickles is cut off in time, and nothing runs", () =>
     Effect.gen(function*() {

@@ -15,6 +15,15 @@ describe("frames", () => {
   })
 })
 
+describe("what JSON cannot hold", () => {
+  it("becomes text instead of an error", () => {
+    const cycle: Record<string, unknown> = { big: 1n }
+    cycle["self"] = cycle
+    assert.deepStrictEqual(frames(Sse.text({ event: "x", data: cycle }))[0]?.data, { big: "1", self: "[cycle]" })
+    assert.strictEqual(Sse.text({ event: "x", data: undefined }), "event: x\ndata: null\n\n")
+  })
+})
+
 describe("a run as its events", () => {
   it.scopedLive("numbered, named, in order, with what was said in between", () =>
     Effect.gen(function*() {

@@ -36,4 +36,5 @@ export const FileStore = Component.make("FileStore", {
 })
 
 /** Letters, digits, `.`, `_` and `-`, at most 100 of them, no dot at either end: one plain segment of a path. */
-const safeName = (name: string) => name.replace(/[^\p{L}\p{N}._-]+/gu, "_").slice(0, 100).replace(/^\.+|\.+$/g, "")
+const safeName = (name: string) =>
+  Array.from(name.replace(/[^\p{L}\p{N}._-]+/gu, "_")).slice(0, 100).join("").replace(/^\.+|\.+$/g, "")

@@ -1,5 +1,6 @@
 /** AgentData in folders: every `.smyth` file is a document; a changed file is read again, a broken one hides no other. */
-import * as NodeContext from "@effect/platform-node/NodeContext"
+import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
+import * as NodePath from "@effect/platform-node/NodePath"
 import * as FileSystem from "@effect/platform/FileSystem"
 import * as Path from "@effect/platform/Path"
 import { Config, Effect, Either, Option, Predicate, Schema } from "effect"
@@ -62,7 +63,7 @@ export const LocalAgentData = Connector.make({
         })
       })
     },
-    Effect.provide(NodeContext.layer)
+    Effect.provide([NodeFileSystem.layer, NodePath.layer])
   )
 })
 

@@ -53,6 +53,7 @@ export const make = (connector: string): Decoder => {
   let reason: FinishReason | undefined
   let refused = false
   let done = false
+  let room = maxChars
 
   const dataIn = SseData.make()
 
@@ -85,6 +86,7 @@ export const make = (connector: string): Decoder => {
 
   const readDelta = (delta: Delta) => {
     const thought = delta.reasoning_content ?? delta.reasoning
+    room -= (thought?.length ?? 0) + (delta.content?.length ?? 0)
     if (isText(thought)) events.push({ type: "reasoning", delta: thought })
     if (isText(delta.content)) events.push({ type: "text", delta: delta.content })
     if (isText(delta.refusal)) {
@@ -92,6 +94,11 @@ export const make = (connector: string): Decoder => {
       events.push({ type: "text", delta: delta.refusal })
     }
     for (const { function: part, id, index } of delta.tool_calls ?? []) {
+      room -= part?.arguments?.length ?? 0
+      if (room < 0 || calls.length > maxCalls) {
+        failure ??= protocol(connector, `the answer is larger than ${maxChars} characters, or calls too many tools`)
+        return
+      }
       const at = calls.findLastIndex((call) => index === undefined ? true : call.index === index)
       const call = at < 0 ? undefined : calls[at]
       const name = part?.name ?? ""
@@ -116,6 +123,7 @@ export const make = (connector: string): Decoder => {
         if (found === undefined) failure ??= protocol(connector, "one event of the answer is larger than 10 MiB")
         else found.forEach(readEvent)
       }
+      if (room < 0) failure ??= protocol(connector, `the answer is larger than ${maxChars} characters`)
       // After its last word an answer is whole, whatever the rest of the connection holds.
       return failure !== undefined && reason === undefined ? Either.left(failure) : Either.right(events)
     },
@@ -129,6 +137,10 @@ export const make = (connector: string): Decoder => {
       ]
   }
 }
+
+/** Far beyond the largest answers of models; nobody else bounds what a server may send. */
+const maxChars = 32 * 1024 * 1024
+const maxCalls = 1000
 
 const isText = (value: string | null | undefined): value is string => typeof value === "string" && value !== ""
 

@@ -70,7 +70,8 @@ const listener = (app: Router.App): Effect.Effect<RequestListener> =>
       Promise.all([import("@effect/platform-node/NodeHttpServer"), import("@effect/platform/HttpMiddleware")])
     )
     const traced = yield* isTraced
-    return yield* withTracerDisabledWhenEffect(makeHandler(app), () => !traced)
+    // A client that goes stops the work for it: the platform runs an app that is no router of its own to the end.
+    return yield* withTracerDisabledWhenEffect(makeHandler(Effect.interruptible(app)), () => !traced)
   })
 
 /** A server that, when its scope closes, takes no more connections, finishes what is under way, and is gone. */

@@ -91,7 +91,8 @@ const split = (key: string): readonly [home: string, path: string] => {
 const removeExpired = Effect.fnUntraced(function*(files: RecordFiles.RecordFiles<Header>) {
   const now = yield* Clock.currentTimeMillis
   for (const home of yield* files.names(files.folder)) {
-    for (const name of yield* files.names(join(files.folder, home))) {
+    // Beside the homes there may be files of others.
+    for (const name of yield* Effect.orElseSucceed(files.names(join(files.folder, home)), () => [])) {
       const path = join(files.folder, home, name)
       yield* Effect.ignore(
         Effect.flatMap(

@@ -1,6 +1,6 @@
 /** The endpoints of agents. */
 import * as HttpApiBuilder from "@effect/platform/HttpApiBuilder"
-import * as HttpServerRequest from "@effect/platform/HttpServerRequest"
+import type * as HttpServerRequest from "@effect/platform/HttpServerRequest"
 import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
 import { Effect } from "effect"
 import type { AgentDefinition } from "../../agents/AgentDefinition.ts"
@@ -39,7 +39,7 @@ const answering =
   (id: string, endpoint: string, method: "GET" | "POST", request: Request) =>
     asAsker((asker) =>
       Effect.gen(function*() {
-        const query = yield* HttpServerRequest.ParsedSearchParams
+        const query = Body.query(request)
         const body = method === "GET" ? undefined : yield* Body.read(request, maxBodyBytes)
         const call: CallRequest = { endpoint, method, query, body, ...contextOf(request) }
         if (accepts(request, "text/event-stream")) {

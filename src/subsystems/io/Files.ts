@@ -5,6 +5,7 @@ import { traced } from "../../kernel/Trace.ts"
 import * as Address from "../../security/Address.ts"
 import * as Candidate from "../../security/Candidate.ts"
 import { concat } from "../Guarded.ts"
+import * as LLMContext from "../memory/LLMContext.ts"
 import * as MediaType from "./MediaType.ts"
 import { Outbound, type OutboundError } from "./Outbound.ts"
 import { Storage, type StorageError } from "./Storage.ts"
@@ -183,6 +184,9 @@ const fromWeb = Effect.fnUntraced(function*(url: string, maxBytes: number) {
 
 const fromStorage = Effect.fnUntraced(function*(uri: string, maxBytes: number) {
   const storage = yield* Storage
+  const { path } = yield* Address.resolve(uri, yield* Candidate.current)
+  // An agent keeps its conversations with all callers, and the values it loads come from callers.
+  if (path.startsWith(`${LLMContext.folder}/`)) return yield* unreadable("Refused", "it is a conversation, and no file")
   const { contentType, sizeBytes } = yield* storage.info(uri)
   if (sizeBytes > maxBytes) return yield* tooLarge(maxBytes)
   const body = yield* storage.readStream(uri, { offset: 0, length: maxBytes + 1 })

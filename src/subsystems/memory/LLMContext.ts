@@ -92,7 +92,10 @@ const keyOf = (conversation: string): Effect.Effect<string, Address.InvalidKey> 
     ? Effect.fail(
       new Address.InvalidKey({ key: conversation.slice(0, 200), problem: "the id of a conversation has no slashes" })
     )
-    : Effect.succeed(`conversations/${conversation}`)
+    : Effect.succeed(`${folder}/${conversation}`)
+
+/** Of the home of whoever keeps the conversation. */
+export const folder = "conversations"
 
 /* ------------------------------------------------------------------------------------------------------------------
  * The stored form: a line with the version, then a line for every message, so that an append reads none of them

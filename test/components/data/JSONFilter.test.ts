@@ -21,6 +21,15 @@ describe("JSONFilter", () => {
       )
     }))
 
+  it.effect("filters what a value holds many times over once", () =>
+    Effect.gen(function*() {
+      let value: unknown = { a: 1, z: 1 }
+      for (let level = 0; level < 60; level++) value = [value, value]
+      let kept = yield* filter("a", value)
+      while (Array.isArray(kept)) kept = kept[1]
+      assert.deepStrictEqual(kept, { a: 1 })
+    }))
+
   it.effect("keeps what is no object as it is", () =>
     Effect.gen(function*() {
       for (const value of [null, 0, "", false, "{\"x\":1}", "[{\"x\":1}]", [1, null]]) {

@@ -31,6 +31,12 @@ const stored = Effect.fnUntraced(function*(url: string) {
 })
 
 describe("FileStore", () => {
+  it.effect("cuts long names between letters, whatever their size", () =>
+    Effect.gen(function*() {
+      const url = yield* store("x", { name: `a${"\u{20000}".repeat(120)}` })
+      assert.include(decodeURIComponent(url), `.a${"\u{20000}".repeat(99)}.txt`)
+    }).pipe(agent, Effect.provide(services())))
+
   it.effect("keeps data of any kind under its own type and gives a URL of it", () =>
     Effect.gen(function*() {
       for (

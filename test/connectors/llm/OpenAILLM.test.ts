@@ -52,6 +52,25 @@ const parameters = {
   verbosity: "high"
 } as const
 
+describe("an answer without end", () => {
+  it.scopedLive("is refused when it calls more tools than anybody could run, or says more than memory holds", () =>
+    Effect.gen(function*() {
+      const toolCalls = Array.from({ length: 2000 }, (_, n) => ({ id: `c${n}`, name: "t", arguments: "{}" }))
+      const calls = yield* exchange({}, { toolCalls })
+      assert.strictEqual(Either.isLeft(calls.answer) && calls.answer.left.reason, "Protocol")
+      const words = `data: ${
+        JSON.stringify({ choices: [{ index: 0, delta: { content: "x".repeat(5_000_000) } }] })
+      }\n\n`
+      const packets = Array.from({ length: 8 }, () => words)
+      const endless = yield* exchange({}, {
+        headers: { "content-type": "text/event-stream" },
+        packets,
+        then: "silence"
+      })
+      assert.strictEqual(Either.isLeft(endless.answer) && endless.answer.left.reason, "Protocol")
+    }))
+})
+
 describe("the request", () => {
   it.scopedLive("carries the parameters in OpenAI's words", () =>
     Effect.gen(function*() {

@@ -6,6 +6,7 @@ import { dirname, join } from "node:path"
 import { JSONModels } from "../../../src/connectors/models/JSONModels.ts"
 import * as Candidate from "../../../src/security/Candidate.ts"
 import { Models } from "../../../src/subsystems/llm/Models.ts"
+import { suite } from "../../conformance/models.ts"
 
 /** A folder with these files for the time of the scope. */
 const folder = (files: Readonly<Record<string, string>>) =>
@@ -67,3 +68,6 @@ describe("JSONModels", () => {
       assert.include((yield* Effect.flip(names({ models: join(path, "none") }))).message, "none cannot be read")
     }))
 })
+
+// Last: the suite's `layer` replaces the `it.effect` of all that is described after it.
+suite("JSONModels", JSONModels.contract({}))

@@ -1,11 +1,12 @@
 import * as HttpServerRequest from "@effect/platform/HttpServerRequest"
 import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
 import { assert, describe, it } from "@effect/vitest"
-import { Context, Deferred, Effect, Exit, Fiber, Layer, Scope } from "effect"
+import { Context, Effect, Layer } from "effect"
 import { connect } from "node:net"
 import { NodeRouter } from "../../../src/connectors/router/NodeRouter.ts"
 import type { BootError } from "../../../src/kernel/BootError.ts"
-import { type App, Router, RouterConnector } from "../../../src/subsystems/io/Router.ts"
+import { type App, Router } from "../../../src/subsystems/io/Router.ts"
+import { suite } from "../../conformance/router.ts"
 
 const router = (settings: Parameters<typeof NodeRouter.layer>[0] = {}) =>
   Effect.map(Layer.build(NodeRouter.layer({ port: 0, ...settings })), Context.get(Router))
@@ -16,19 +17,6 @@ const get = (url: string) =>
   Effect.promise((signal) => fetch(url, { signal }).then(async (response) => [response.status, await response.text()]))
 
 describe("NodeRouter", () => {
-  it.scopedLive("serves an app on a free port while the scope is open", () =>
-    Effect.gen(function*() {
-      const { baseUrl, serve } = yield* router()
-      const url = yield* Effect.scoped(Effect.gen(function*() {
-        yield* serve(path)
-        const url = yield* baseUrl
-        assert.deepStrictEqual(yield* get(`${url}/x?y=1`), [200, "app /x?y=1"])
-        return url
-      }))
-      assert.match(url, /^http:\/\/127\.0\.0\.1:[1-9]\d*$/)
-      assert.isTrue(Exit.isFailure(yield* Effect.exit(Effect.tryPromise(() => fetch(url)))))
-    }))
-
   it.scopedLive("a port in use fails the start, and says how to choose another", () =>
     Effect.gen(function*() {
       const { baseUrl, serve } = yield* router()
@@ -94,34 +82,6 @@ describe("NodeRouter", () => {
       const silent = connect(Number(new URL(yield* baseUrl).port), "127.0.0.1")
       yield* Effect.async<void>((resume) => void silent.resume().once("close", () => resume(Effect.void)))
     }))
-
-  it.scopedLive("closing finishes what is under way", () =>
-    Effect.gen(function*() {
-      const { baseUrl, serve } = yield* router()
-      const begun = yield* Deferred.make<void>()
-      const release = yield* Deferred.make<void>()
-      const scope = yield* Scope.make()
-      const waiting: App = Deferred.succeed(begun, undefined).pipe(
-        Effect.zipRight(Deferred.await(release)),
-        Effect.as(HttpServerResponse.text("done"))
-      )
-      yield* Scope.extend(serve(waiting), scope)
-      const client = yield* Effect.fork(get(yield* baseUrl))
-      yield* Deferred.await(begun)
-      const closing = yield* Effect.fork(Scope.close(scope, Exit.void))
-      yield* Effect.sleep("20 millis")
-      assert.isNull(closing.unsafePoll())
-      yield* Deferred.succeed(release, undefined)
-      assert.deepStrictEqual(yield* Fiber.join(client), [200, "done"])
-      yield* Fiber.join(closing)
-    }))
-
-  it.scopedLive("the bare contract is the same without mounts", () =>
-    Effect.gen(function*() {
-      const connector = Context.get(yield* Layer.build(NodeRouter.contract({ port: 0 })), RouterConnector)
-      yield* connector.serve(path)
-      assert.deepStrictEqual(yield* get(`${yield* connector.baseUrl}/`), [200, "app /"])
-    }))
 })
 
 describe("mounting", () => {
@@ -151,3 +111,6 @@ describe("mounting", () => {
       assert.deepStrictEqual(yield* get(`${url}/files`), [200, "app /files"])
     }))
 })
+
+// Last: the suite's `layer` replaces the `it.effect` of all that is described after it.
+suite("Node", NodeRouter.contract({ port: 0 }), { serves: true })

@@ -3,6 +3,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { NullRouter } from "../../../src/connectors/router/NullRouter.ts"
 import { Router } from "../../../src/subsystems/io/Router.ts"
+import { suite } from "../../conformance/router.ts"
 
 describe("NullRouter", () => {
   it.scoped("takes everything and serves nothing", () =>
@@ -13,3 +14,6 @@ describe("NullRouter", () => {
       assert.strictEqual(yield* router.baseUrl, "http://nullrouter.local")
     }).pipe(Effect.provide(NullRouter.layer({}))))
 })
+
+// Last: the suite's `layer` replaces the `it.effect` of all that is described after it.
+suite("Null", NullRouter.contract({}), { serves: false })

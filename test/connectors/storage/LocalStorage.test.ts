@@ -147,18 +147,21 @@ describe("LocalStorage", () => {
         }))
     }))
 
-  it.scopedLive("what has expired is removed from the disk when the store is opened", () =>
+  it.scopedLive("what has expired is removed from the disk when the store is opened, also beside files of others", () =>
     Effect.gen(function*() {
       const folder = yield* tempFolder
+      yield* Effect.promise(() => writeFile(join(folder, ".DS_Store"), ""))
       yield* opened(folder, (storage) =>
         Effect.all([
           storage.write("gone", text("x"), { timeToLive: Duration.millis(1) }),
           storage.write("kept", text("x"), { timeToLive: Duration.days(1) })
         ]))
       yield* Effect.sleep("5 millis")
-      yield* opened(folder, () =>
-        Effect.repeat(filesIn(folder), { until: (files) => files.every((file) => !file.endsWith("gone")) }))
-      assert.strictEqual((yield* filesIn(folder)).length, 1)
+      yield* opened(
+        folder,
+        () => Effect.repeat(filesIn(folder), { until: (files) => files.every((file) => !file.endsWith("gone")) })
+      )
+      assert.strictEqual((yield* filesIn(folder)).length, 2)
     }))
 
   it.scopedLive("what a killed process was writing is cleared away, and what only looks like it stays", () =>

@@ -21,6 +21,17 @@ describe("endpoints of agents", () => {
       assert.deepStrictEqual(many.json.result.request.query, { q: ["a", "b"] })
     }))
 
+  it.scopedLive("names of every object's members in the query are names like any other", () =>
+    Effect.gen(function*() {
+      const { url } = yield* serving()
+      const query = "q=1&toString=2&constructor=3&constructor=4&__proto__=5"
+      const { json } = yield* send(`${url}/agents/a1/api/look?${query}`)
+      assert.deepStrictEqual(
+        json.result.request.query,
+        JSON.parse(`{"q":"1","toString":"2","constructor":["3","4"],"__proto__":"5"}`)
+      )
+    }))
+
   it.scopedLive("the agent may be named by a header; a version before the path is told to the agent", () =>
     Effect.gen(function*() {
       const { url } = yield* serving()

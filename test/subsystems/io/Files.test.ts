@@ -22,6 +22,26 @@ const refused = (value: unknown, options?: Files.LoadOptions) =>
     (error) => error._tag === "FileUnreadable" ? Effect.succeed(error.reason) : Effect.die(error)
   )
 
+describe("conversations", () => {
+  it.effect("are no files: who may have an agent load a URL may not have it read what others said", () =>
+    Effect.gen(function*() {
+      const storage = yield* Storage
+      yield* storage.write("conversations/user:bob 1", text("secret"))
+      yield* storage.write("conversation.txt", text("open"))
+      const urls = [
+        "smythfs://ann.user/conversations/user:bob 1",
+        "smythfs://ann.user/conversations/user%3Abob%201",
+        "smythfs://ann.user/conversations%2Fuser%3Abob%201",
+        "smythfs://ann.user/%63onversations/user:bob%201"
+      ]
+      for (const url of urls) {
+        assert.strictEqual(yield* refused(url), "Refused")
+        assert.strictEqual(yield* refused({ url, mimetype: "application/pdf" }), "Refused")
+      }
+      assert.deepStrictEqual(yield* loaded("smythfs://ann.user/conversation.txt"), ["open", "text/plain"])
+    }).pipe(asAnn, Effect.provide(services)))
+})
+
 describe("load", () => {
   it.effect("text is text, also when it looks like base64, unless it is declared as such", () =>
     Effect.gen(function*() {

@@ -1,9 +1,10 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Effect } from "effect"
+import { Effect, Layer } from "effect"
 import { JSONModels } from "../../../src/connectors/models/JSONModels.ts"
 import * as Candidate from "../../../src/security/Candidate.ts"
 import { builtInModels } from "../../../src/subsystems/llm/BuiltInModels.ts"
-import { Models } from "../../../src/subsystems/llm/Models.ts"
+import { inMemory, Models, ModelsConnector } from "../../../src/subsystems/llm/Models.ts"
+import { suite } from "../../conformance/models.ts"
 
 const u1 = Candidate.user("u1")
 const u2 = Candidate.user("u2")
@@ -129,3 +130,6 @@ describe("a custom model", () => {
       yield* add("m0", { provider: "OpenAI" })
     }).pipe(withBuiltIn))
 })
+
+// Last: the suite's `layer` replaces the `it.effect` of all that is described after it.
+suite("Models.inMemory", Layer.effect(ModelsConnector, inMemory("Test", new Map([["one", { provider: "Echo" }]]))))
