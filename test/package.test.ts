@@ -88,7 +88,7 @@ layer(Consumer.layer, { excludeTestServices: true, timeout: "5 minutes" })("the 
     Effect.gen(function*() {
       const { files, folder } = yield* Consumer
       const sre = join(folder, "node_modules", ".bin", "sre")
-      assert.strictEqual(yield* run(folder, sre, "--version"), `${manifest.version}\n`)
+      assert.strictEqual((yield* run(folder, sre, "--version")).trim(), manifest.version)
       assert.include(yield* run(folder, sre, "check", join(root, "examples", "agents")), "4 files, 0 errors")
       assert.isTrue(files.has("dist/bin/LICENSES"))
     }), slow)

@@ -9,8 +9,8 @@ import {
   Exit,
   Layer,
   Option,
+  Redacted,
   Ref,
-  Schema,
   Scope,
   Stream
 } from "effect"
@@ -18,10 +18,9 @@ import type * as Component from "../components/Component.ts"
 import type { Services } from "../components/Services.ts"
 import * as Ids from "../kernel/Ids.ts"
 import { toText } from "../kernel/Json.ts"
-import { didYouMean } from "../kernel/Nearest.ts"
 import { traced } from "../kernel/Trace.ts"
 import * as Access from "../security/Access.ts"
-import type { Acl } from "../security/Acl.ts"
+import * as Acl from "../security/Acl.ts"
 import * as Candidate from "../security/Candidate.ts"
 import { AgentNotFound } from "../subsystems/io/AgentData.ts"
 import * as Log from "../subsystems/io/Log.ts"
@@ -29,6 +28,7 @@ import type * as LLM from "../subsystems/llm/LLM.ts"
 import type * as Prompt from "../subsystems/llm/Prompt.ts"
 import * as LLMContext from "../subsystems/memory/LLMContext.ts"
 import type { AgentDefinition } from "./AgentDefinition.ts"
+import { EndpointNotFound, NoModel, RunTimedOut } from "./AgentErrors.ts"
 import type { AgentEvent, AgentEventBody } from "./AgentEvents.ts"
 import { defaultModelOf, toolOf } from "./AgentTools.ts"
 import type { RunResult } from "./Answer.ts"
@@ -43,30 +43,7 @@ import { type RoundsExceeded, run } from "./Run.ts"
 import { openGate, type Overloaded, type ShuttingDown } from "./RunGate.ts"
 import type { Say } from "./ToolCalls.ts"
 
-export class EndpointNotFound extends Schema.TaggedError<EndpointNotFound>()("EndpointNotFound", {
-  agent: Schema.String,
-  endpoint: Schema.String,
-  method: Schema.String,
-  /** As `POST digest`. */
-  available: Schema.Array(Schema.String)
-}) {
-  override get message(): string {
-    const near = didYouMean(this.endpoint, this.available.map((key) => key.slice(key.indexOf(" ") + 1)))
-    return `Agent "${this.agent}" has no endpoint ${this.method} ${this.endpoint}.${near} It has: ${
-      this.available.join(", ") || "none"
-    }`
-  }
-}
-
-export class RunTimedOut extends Schema.TaggedError<RunTimedOut>()("RunTimedOut", {
-  agent: Schema.String,
-  endpoint: Schema.String,
-  after: Schema.DurationFromMillis
-}) {
-  override get message(): string {
-    return `${this.endpoint} of agent "${this.agent}" was stopped after ${Duration.format(this.after)}`
-  }
-}
+export { EndpointNotFound, NoModel, RunTimedOut } from "./AgentErrors.ts"
 
 /** `call` refused before anything ran, or ended without an answer. Failures of components are part of the answer. */
 export type CallError =
@@ -87,13 +64,6 @@ export interface CallRequest extends EndpointRequest {
   readonly sessionId?: string | undefined
   /** Conversation of the caller this run is a tool call of. */
   readonly conversationId?: string | undefined
-}
-
-/** The agent names no model of its own, and the request none either. */
-export class NoModel extends Schema.TaggedError<NoModel>()("NoModel", { agent: Schema.String }) {
-  override get message(): string {
-    return `Agent "${this.agent}" has no default model: name one with the request, or set "defaultModel" in its document`
-  }
 }
 
 export type PromptError = AgentNotFound | NoModel | Access.AccessError | Conversation.ConversationError
@@ -166,7 +136,7 @@ export interface AgentsOptions {
 class ToolFailed extends Data.TaggedError("ToolFailed")<{ readonly message: string }> {}
 
 interface Entry extends LoadedAgent {
-  readonly acl: Acl
+  readonly acl: Acl.Acl
   readonly program: AgentProgram
   readonly jobs: JobTable.JobTable
   /** Ends with the agent, and the jobs with it. */
@@ -286,7 +256,9 @@ const make = (options: AgentsOptions) =>
     const open = Effect.fnUntraced(
       function*(id: string, { conversationId, files, message, ...request }: PromptRequest) {
         const entry = yield* find("prompt", id)
-        const model = request.model ?? defaultModelOf(entry.definition.document)
+        const model = request.model === undefined
+          ? defaultModelOf(entry.definition.document)
+          : withoutVault(request.model)
         if (model === undefined) return yield* new NoModel({ agent: id })
         const kept = conversationId === undefined ? undefined : yield* callersOwn(conversationId)
         const conversation = yield* Conversation.make({
@@ -324,6 +296,15 @@ const make = (options: AgentsOptions) =>
         const lifetime = existing?.lifetime ?? (yield* Scope.fork(scope, ExecutionStrategy.sequential))
         const candidate = Candidate.agent(definition.id)
         const teams = yield* teamsOf(candidate)
+        // A document names the identity its parts will run as: only who belongs to the same team may bring it to life.
+        if (teams.length > 0) {
+          const mates = teams.map((id) => Candidate.team(id))
+          yield* guard.check(Acl.ownedBy(candidate, ...mates), {
+            operation: "load",
+            level: "write",
+            resource: definition.id
+          })
+        }
         const entry: Entry = {
           id: definition.id,
           name: program.agent.name,
@@ -391,6 +372,12 @@ const make = (options: AgentsOptions) =>
 
 export const layer = (options: AgentsOptions): Layer.Layer<Agents, never, Services> =>
   Layer.scoped(Agents, make(options))
+
+/** The agent's keys go to no address that a caller names. */
+const withoutVault = (model: string | LLM.ModelSpec): string | LLM.ModelSpec =>
+  typeof model === "string" || model.baseURL === undefined ? model : { apiKey: noKey, ...model }
+
+const noKey = Redacted.make("")
 
 const ownerOf = ({ acl }: Entry) => {
   const { id, role } = acl.grants[0]!

@@ -134,7 +134,9 @@ export class RunState {
       if (Either.isLeft(coerced)) {
         return new Component.ComponentFailed({ message: `Invalid value for the input "${slot.name}": ${coerced.left}` })
       }
-      inputs[slot.name] = coerced.right
+      if (slot.name === "__proto__") {
+        Object.defineProperty(inputs, slot.name, { value: coerced.right, enumerable: true })
+      } else inputs[slot.name] = coerced.right
     }
     return arrived ? undefined : "no value arrived at any input"
   }

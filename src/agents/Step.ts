@@ -115,7 +115,13 @@ export type Settled = Effect.Effect<Component.Outputs | Component.ComponentFaile
 /** Components are also written without types: what are no outputs fails its step alone. */
 const checked = (step: Step, result: unknown): Component.Outputs | Component.ComponentFailed => {
   if (result instanceof Component.ComponentFailed) return result
-  return isOutputs(result) ? result : new Component.ComponentFailed({
+  try {
+    // A copy has been read once: outputs that compute themselves do it here, where they can fail alone.
+    if (isOutputs(result)) return { ...result }
+  } catch (defect) {
+    return crashed(step, defect)
+  }
+  return new Component.ComponentFailed({
     message: `${step.component.name} gave ${
       result instanceof Promise ? "a promise: return an Effect instead" : "no outputs: return an object of them"
     }`

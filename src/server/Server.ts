@@ -125,7 +125,8 @@ const failureOf = (cause: Cause.Cause<unknown>): unknown => {
 const notFound = ({ method, url }: HttpServerRequest.HttpServerRequest) => {
   const path = url.replace(/\?.*$/s, "")
   const allow = paths.flatMap((one) => one.pattern.test(path) ? [one.method] : [])
-  return allow.length === 0
+  // With the right method it is the path that cannot be read: a `%` without its digits, a name without end.
+  return allow.length === 0 || allow.includes(method)
     ? new Failures.RouteNotFound({ method, path })
     : new Failures.MethodNotAllowed({ method, allow })
 }

@@ -6,6 +6,7 @@ import * as Component from "../../src/components/Component.ts"
 import * as Candidate from "../../src/security/Candidate.ts"
 import { Storage } from "../../src/subsystems/io/Storage.ts"
 import * as TestLLM from "../../src/testing/TestLLM.ts"
+import * as HttpServer from "../fixtures/HttpServer.ts"
 import * as System from "../fixtures/System.ts"
 import { agentDocument, Crash, endpoint, Fail, Pass, Wait } from "./documents.ts"
 
@@ -81,6 +82,16 @@ describe("the process table", () => {
           (yield* Effect.flip(Candidate.as(agents.unload("agentA"), Candidate.team("ta"))))._tag,
           "AccessDenied"
         )
+      }))
+
+    it.effect("a document gives an identity of a team only to who belongs to it", () =>
+      Effect.gen(function*() {
+        const refused = yield* Effect.flip(asB(load(named("a1"))))
+        assert.deepInclude(refused, { _tag: "AccessDenied", operation: "load", resource: "a1" })
+        const agents = yield* Agents
+        yield* Candidate.as(load(named("a1")), Candidate.agent("a1"))
+        assert.isFalse((yield* asA(agents.call("a1", { endpoint: "go", body: { x: 1 } }))).failed)
+        yield* Candidate.as(agents.unload("a1"), Candidate.agent("a1"))
       }))
 
     it.effect("names what is near when an agent or an endpoint is not there", () =>
@@ -267,6 +278,23 @@ describe("a conversation with tools", () => {
         assert.deepStrictEqual(history.map(({ role }) => role), ["user", "assistant", "tool", "assistant"])
       }).pipe(asA))
   })
+})
+
+describe("a model of the caller's own", () => {
+  layer(System.layer({ components, secrets: { "team:ta": { openai: "sk-team" } } }), { excludeTestServices: true })(
+    (it) => {
+      it.effect("is asked without a key of the agent's vault", () =>
+        Effect.scoped(Effect.gen(function*() {
+          const server = yield* HttpServer.make((_, response) => HttpServer.json(response, 401, {}))
+          const agents = yield* Agents
+          yield* load({ ...named("agentA"), defaultModel: "gpt-4o" })
+          const model = { provider: "OpenAI", modelId: "gpt-4o", baseURL: `${server.url}/v1` }
+          yield* Effect.flip(Stream.runDrain(agents.prompt("agentA", { message: "hi", model })))
+          assert.isAbove(server.requests.length, 0)
+          assert.notInclude(JSON.stringify(server.requests.map(({ headers }) => headers)), "sk-team")
+        })).pipe(asA))
+    }
+  )
 })
 
 describe("limits", () => {

@@ -14,7 +14,7 @@ import * as System from "../fixtures/System.ts"
 
 const folder = process.env["SRE_PUBLIC_AGENTS"]
 const available = folder !== undefined && existsSync(folder)
-if (!available) console.log("skipped: SRE_PUBLIC_AGENTS names no folder with published agents")
+if (!available) process.stderr.write("skipped: SRE_PUBLIC_AGENTS names no folder with published agents\n")
 
 const coins = [{ id: "bitcoin", symbol: "BTC" }, { id: "bitcoin-cash", symbol: "BCH" }]
 

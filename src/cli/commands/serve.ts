@@ -83,7 +83,10 @@ const loadFile = Effect.fnUntraced(function*(file: string) {
   const agents = yield* Agents
   const definition = yield* Documents.read(file)
   const replaced = yield* Session.missingKey(definition)
-  const agent = yield* agents.load(Option.isSome(replaced) ? withModel(definition, Session.echo) : definition)
+  // The operator gives the agent its identity; who may call it follows from the account.
+  const agent = yield* agents.load(Option.isSome(replaced) ? withModel(definition, Session.echo) : definition).pipe(
+    Candidate.as(Candidate.agent(definition.id))
+  )
   return { agent, replaced }
 })
 

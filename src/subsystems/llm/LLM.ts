@@ -1,5 +1,5 @@
 /** LLM: models of any provider behind one contract. Callers use {@link LLM}, providers implement {@link LLMConnector}. */
-import { Clock, Context, Duration, Effect, Layer, Option, type Redacted, Schedule, Schema, Stream } from "effect"
+import { Clock, Context, Duration, Effect, Layer, Option, Redacted, Schedule, Schema, Stream } from "effect"
 import { ConnectorError } from "../../kernel/ConnectorError.ts"
 import { isTraced, traced } from "../../kernel/Trace.ts"
 import * as Access from "../../security/Access.ts"
@@ -45,6 +45,7 @@ export interface ModelSpec {
   readonly provider: string
   readonly modelId: string
   readonly baseURL?: string | undefined
+  /** Empty: no key is sent, not even one of the vault. */
   readonly apiKey?: Redacted.Redacted | undefined
   readonly contextTokens?: number | undefined
   readonly outputTokens?: number | undefined
@@ -180,7 +181,7 @@ const make = (options: { readonly standalone: boolean }) =>
         maxTokens: capped(merged.maxTokens, model.outputTokens),
         modelId: model.modelId,
         baseURL: model.baseURL,
-        apiKey: given ?? (yield* keyOf(model, provider)),
+        apiKey: given === undefined ? yield* keyOf(model, provider) : Redacted.value(given) === "" ? undefined : given,
         outputTokens: model.outputTokens
       }
       return { model, provider, prepared }

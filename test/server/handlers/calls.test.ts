@@ -32,6 +32,16 @@ describe("endpoints of agents", () => {
       )
     }))
 
+  it.scopedLive("a path that cannot be read leads nowhere", () =>
+    Effect.gen(function*() {
+      const { url } = yield* serving()
+      for (const path of ["/agents/%ZZ/api/look", "/agents/a1/api/%E0%A4%A", `/agents/${"a".repeat(10_000)}`]) {
+        const { json, status } = yield* send(url + path)
+        assert.strictEqual(status, 404)
+        assert.strictEqual(json.error, "RouteNotFound")
+      }
+    }))
+
   it.scopedLive("the agent may be named by a header; a version before the path is told to the agent", () =>
     Effect.gen(function*() {
       const { url } = yield* serving()
