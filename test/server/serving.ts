@@ -149,10 +149,9 @@ export const serving = (options: Options = {}): Effect.Effect<Serving, unknown, 
     const context = yield* Layer.build(sre)
     yield* Effect.gen(function*() {
       const agents = yield* Agents
-      const owner = options.users === undefined ? Candidate.user("local") : Candidate.user("owner")
       for (const id of ["a1", "a2"]) {
         const definition = yield* AgentDefinition.fromUnknown(agent(id))
-        yield* Candidate.as(agents.load(definition), owner)
+        yield* Candidate.as(agents.load(definition), Candidate.agent(definition.id))
       }
       yield* Server.serve({ auth: options.users === undefined ? "local" : "account", ...options.server })
     }).pipe(Effect.provide(context))
