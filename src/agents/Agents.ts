@@ -39,7 +39,7 @@ import { EventLog } from "./EventLog.ts"
 import * as JobTable from "./JobTable.ts"
 import type { InvalidAgent, Problem } from "./Problem.ts"
 import type { AgentProgram, Plan } from "./Program.ts"
-import { type RoundsExceeded, run } from "./Run.ts"
+import { type Rest, type RoundsExceeded, start } from "./Run.ts"
 import { openGate, type Overloaded, type ShuttingDown } from "./RunGate.ts"
 import type { Say } from "./ToolCalls.ts"
 
@@ -163,15 +163,21 @@ const make = (options: AgentsOptions) =>
     )
 
     /** An agent one may not call is not told apart from one that does not exist. */
-    const find = Effect.fnUntraced(function*(operation: string, id: string) {
-      yield* guard.candidate(operation)
-      const entry = (yield* Ref.get(entries)).get(id)
-      if (entry === undefined || !(yield* guard.permits(entry.acl, "read"))) {
-        return yield* new AgentNotFound({ id, available: (yield* visible).map((one) => one.id) })
-      }
-      yield* guard.check(entry.acl, { operation, level: "read", resource: id })
-      return entry
-    })
+    const find = (operation: string, id: string): Effect.Effect<Entry, AgentNotFound | Access.AccessError> =>
+      Effect.flatMap(Ref.get(entries), (all) => {
+        const entry = all.get(id)
+        return entry === undefined ? Effect.zipRight(guard.candidate(operation), unknown(id)) : Effect.as(
+          Effect.catchTag(
+            guard.check(entry.acl, { operation, level: "read", resource: id }),
+            "AccessDenied",
+            () => unknown(id)
+          ),
+          entry
+        )
+      })
+
+    const unknown = (id: string) =>
+      Effect.flatMap(visible, (all) => Effect.fail(new AgentNotFound({ id, available: all.map((one) => one.id) })))
 
     const prepare = Effect.fnUntraced(function*(operation: string, id: string, request: CallRequest) {
       const entry = yield* find(operation, id)
@@ -204,37 +210,37 @@ const make = (options: AgentsOptions) =>
       emit: ((event: AgentEventBody) => void) | undefined
     ): Effect.Effect<CallResult, Overloaded | ShuttingDown | RoundsExceeded | RunTimedOut> => {
       const started = { agentId: entry.id, endpoint: plan.endpoint.name, method: plan.endpoint.method }
-      const whole = run(entry.program, plan, {
-        agent: entry.program.agent,
-        run: info,
-        emit,
-        maxRounds,
-        jobs: entry.jobs
-      })
-      return gate(Effect.suspend(() => {
+      // What waits costs a fiber, a timer and the agent's context. A run of which nothing waits does not pay for them.
+      const waited = (rest: Rest) =>
+        rest.pipe(
+          Effect.timeoutFail({
+            duration: runTimeout,
+            onTimeout: () => new RunTimedOut({ agent: entry.id, endpoint: plan.endpoint.name, after: runTimeout })
+          }),
+          Effect.provide(services),
+          Candidate.as(entry.candidate)
+        )
+      return gate((stoppable) => {
         emit?.({ _tag: "RunStarted", ...started })
-        return whole
-      })).pipe(
-        Effect.timeoutFail({
-          duration: runTimeout,
-          onTimeout: () => new RunTimedOut({ agent: entry.id, endpoint: plan.endpoint.name, after: runTimeout })
-        }),
+        return Effect.flatMap(
+          start(entry.program, plan, { agent: entry.program.agent, run: info, emit, maxRounds, jobs: entry.jobs }),
+          (begun) => Effect.isEffect(begun) ? waited(stoppable(begun)) : Effect.succeed(begun)
+        )
+      }).pipe(
         Effect.tap((result) => record(entry, plan, info, result)),
         traced("agent.run", { "agent.id": entry.id, "run.id": info.id }),
-        Effect.map((result) => ({ ...result, runId: info.id })),
-        Effect.provide(services),
-        Candidate.as(entry.candidate)
+        Effect.map((result) => ({ ...result, runId: info.id }))
       )
     }
 
     const record = (entry: Entry, plan: Plan, info: Component.RunInfo, result: RunResult) =>
-      Option.isNone(log) ? Effect.void : Effect.ignore(log.value.record({
+      Option.isNone(log) ? Effect.void : log.value.record({
         level: result.failed ? "warning" : "info",
         message: `${plan.endpoint.method} ${plan.endpoint.name} of ${entry.id} ${
           result.failed ? "failed" : "answered"
         }`,
         runId: info.id
-      }))
+      }).pipe(Effect.ignore, Candidate.as(entry.candidate))
 
     /** A call of a tool is a run of its own, within the conversation's agent. */
     const toolsOf = (entry: Entry, conversationId: string | undefined) =>

@@ -16,10 +16,14 @@ export class ShuttingDown extends Schema.TaggedError<ShuttingDown>()("ShuttingDo
 }
 
 export interface RunGate {
-  <A, E, R>(work: Effect.Effect<A, E, R>): Effect.Effect<A, E | Overloaded | ShuttingDown, R>
+  /** Whatever of a run has to be waited for goes through `stoppable`: it is what shutdown interrupts, not the caller. */
+  <A, E, R>(work: (stoppable: Stoppable) => Effect.Effect<A, E, R>): Effect.Effect<A, E | Overloaded | ShuttingDown, R>
   /** Runs under way. */
   readonly count: Effect.Effect<number>
 }
+
+/** Marks the fiber it runs on, which is the run's own, as the one to interrupt. */
+export type Stoppable = <A, E, R>(rest: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
 
 /** Counts runs: refuses above the bound and while closing; closing waits for those under way, then interrupts them. */
 export const openGate = (
@@ -27,19 +31,26 @@ export const openGate = (
   drainTimeout: Duration.DurationInput
 ): Effect.Effect<RunGate, never, Scope.Scope> =>
   Effect.gen(function*() {
-    const runs = new Set<{ readonly fiber: Fiber.RuntimeFiber<unknown, unknown> }>()
+    const runs = new Set<{ fiber: Fiber.RuntimeFiber<unknown, unknown> }>()
     let closing = false
     const idle = yield* Deferred.make<void>()
 
-    const gate = <A, E, R>(work: Effect.Effect<A, E, R>): Effect.Effect<A, E | Overloaded | ShuttingDown, R> =>
+    const gate = <A, E, R>(
+      work: (stoppable: Stoppable) => Effect.Effect<A, E, R>
+    ): Effect.Effect<A, E | Overloaded | ShuttingDown, R> =>
       Effect.uninterruptibleMask((restore) =>
         Effect.withFiberRuntime((fiber) => {
           if (closing) return Effect.fail(new ShuttingDown())
           if (runs.size >= maxRuns) return Effect.fail(new Overloaded({ maxRuns }))
-          const run = { fiber }
+          const run: { fiber: Fiber.RuntimeFiber<unknown, unknown> } = { fiber }
           runs.add(run)
+          const stoppable: Stoppable = (rest) =>
+            Effect.withFiberRuntime((own) => {
+              run.fiber = own
+              return rest
+            })
           return Effect.ensuring(
-            restore(work),
+            restore(work(stoppable)),
             Effect.suspend(() => {
               runs.delete(run)
               return closing && runs.size === 0 ? Deferred.succeed(idle, void 0) : Effect.void

@@ -20,46 +20,62 @@ export class RoundsExceeded extends Schema.TaggedError<RoundsExceeded>()("Rounds
 
 /** Runs a graph to its end; no fiber it started outlives it. */
 export const complete = (state: RunState): Effect.Effect<void, RoundsExceeded, Services> =>
-  Effect.onExit(
-    rounds(state),
+  Effect.suspend(() => begin(state) ?? Effect.void)
+
+/** Does at once what need not wait, and gives the rest; there is none when the graph has come to its end. */
+export const begin = (state: RunState): Effect.Effect<void, RoundsExceeded, Services> | undefined => {
+  const waiting = beginRound(state)
+  return waiting === undefined && state.delivered.length === 0 ? undefined : Effect.onExit(
+    rounds(state, waiting),
     (exit) => state.scope === undefined ? Effect.void : Scope.close(state.scope, exit)
   )
+}
 
-const rounds = (state: RunState): Effect.Effect<void, RoundsExceeded, Services> =>
+type Waiting = Effect.Effect<void, never, Services> | undefined
+
+const beginRound = (state: RunState): Waiting => {
+  state.working = 1
+  return work(state)
+}
+
+const rounds = (state: RunState, waiting: Waiting): Effect.Effect<void, RoundsExceeded, Services> =>
   Effect.flatMap(
-    untilIdle(state),
-    () => state.delivered.length === 0 ? Effect.void : Effect.zipRight(nextRound(state), rounds(state))
+    waiting === undefined ? Effect.void : untilIdle(state, waiting),
+    () =>
+      state.delivered.length === 0
+        ? Effect.void
+        : Effect.flatMap(nextRound(state), () => rounds(state, beginRound(state)))
   )
 
-/** Works until nothing is ready and nobody is working. */
-const untilIdle = (state: RunState): Effect.Effect<void, never, Services> =>
-  Effect.suspend(() => {
-    state.working = 1
-    return Effect.flatMap(worker(state), () => {
-      if (state.broken !== undefined) return state.broken
-      if (--state.working === 0) return Effect.void
-      state.idle = Deferred.unsafeMake(FiberId.none)
-      return Deferred.await(state.idle)
-    })
+/** Until nothing is ready and nobody is working. */
+const untilIdle = (state: RunState, waiting: Effect.Effect<void, never, Services>) =>
+  Effect.flatMap(waiting, () => {
+    if (state.broken !== undefined) return state.broken
+    if (--state.working === 0) return Effect.void
+    state.idle = Deferred.unsafeMake(FiberId.none)
+    return Deferred.await(state.idle)
   })
 
 /** How many components run inline before other fibers get their turn. */
 const inlineSteps = 512
 
 const worker = (state: RunState): Effect.Effect<void, never, Services> =>
-  Effect.suspend(() => {
-    for (let steps = 0; steps < inlineSteps; steps++) {
-      const index = state.next()
-      if (index === undefined) return Effect.void
-      const waiting = state.begin(index)
-      if (waiting === undefined) continue
-      // The last ready component stays on this fiber; it is forked only when another one is ready beside it.
-      return state.hasReady
-        ? Effect.zipRight(fork(state, Effect.flatMap(waiting, () => worker(state))), worker(state))
-        : Effect.flatMap(waiting, () => worker(state))
-    }
-    return Effect.zipRight(Effect.yieldNow(), worker(state))
-  })
+  Effect.suspend(() => work(state) ?? Effect.void)
+
+/** Runs what is ready until a component has to be waited for. */
+const work = (state: RunState): Waiting => {
+  for (let steps = 0; steps < inlineSteps; steps++) {
+    const index = state.next()
+    if (index === undefined) return undefined
+    const waiting = state.begin(index)
+    if (waiting === undefined) continue
+    // The last ready component stays on this fiber; it is forked only when another one is ready beside it.
+    return state.hasReady
+      ? Effect.zipRight(fork(state, Effect.flatMap(waiting, () => worker(state))), worker(state))
+      : Effect.flatMap(waiting, () => worker(state))
+  }
+  return Effect.zipRight(Effect.yieldNow(), worker(state))
+}
 
 const fork = (state: RunState, work: Effect.Effect<void, never, Services>) =>
   Effect.suspend(() => {

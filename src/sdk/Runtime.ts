@@ -64,7 +64,7 @@ export class SRE {
   async run<A, E>(effect: Effect.Effect<A, E, Services>, { as = localUser, signal }: RunOptions = {}): Promise<A> {
     if (this.#stopping !== undefined) throw new RunGate.ShuttingDown()
     const call = Candidate.as(effect, candidateOf(as))
-    const exit = await this.#runtime.runPromiseExit(Effect.flatMap(Calls, (calls) => calls(call)), { signal })
+    const exit = await this.#runtime.runPromiseExit(Effect.flatMap(Calls, (calls) => calls(() => call)), { signal })
     if (Exit.isSuccess(exit)) return exit.value
     if (!Cause.isInterruptedOnly(exit.cause)) throw Cause.squash(exit.cause)
     throw signal?.aborted === true ? signal.reason : new RunGate.ShuttingDown()
