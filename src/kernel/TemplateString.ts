@@ -83,7 +83,8 @@ export const render = (template: Template, data: Data, options: RenderOptions = 
 /** The value itself: the key of that name, else what the path leads to. Own properties only, and `length`. */
 export const lookup = ({ name, path }: Pick<Token, "name" | "path">, data: Data): unknown => {
   const direct = own(data, name)
-  return direct ?? path.reduce(own, data as unknown)
+  // A name without a step (a lone dot) leads nowhere, not to all of the data.
+  return direct ?? (path.length === 0 ? undefined : path.reduce(own, data as unknown))
 }
 
 /** The value of the first token, not its text; the source when there is no token. */

@@ -68,8 +68,10 @@ const MiB = 1024 * 1024
 const whole = Effect.fnUntraced(function*({ auth, cors, maxBodyBytes = 10 * MiB }: AppOptions) {
   const draining = yield* Ref.make(false)
   const origins = cors?.origins ?? []
+  const identity = yield* Layer.build(auth === "local" ? Identity.local : Identity.account)
+  const direct = yield* Effect.provide(calls.direct(maxBodyBytes), identity)
   const handlers = Layer.mergeAll(calls.layer(maxBodyBytes), agents.layer(maxBodyBytes), system.layer).pipe(
-    Layer.provide(auth === "local" ? Identity.local : Identity.account)
+    Layer.provide(Layer.succeedContext(identity))
   )
   // Built apart from the host's layers: the routes of another HttpApi in the same program stay its own.
   const routes = yield* Layer.build(Layer.provideMerge(handlers, HttpApiBuilder.Router.Live)).pipe(
@@ -78,9 +80,13 @@ const whole = Effect.fnUntraced(function*({ auth, cors, maxBodyBytes = 10 * MiB 
   )
   const encode = yield* HttpApiBuilder.buildMiddleware(Api)
 
-  const answer = Effect.flatMap(HttpServerRequest.HttpServerRequest, (request) => {
+  type Needed = Effect.Effect.Context<typeof routes> | Effect.Effect.Context<NonNullable<ReturnType<typeof direct>>>
+  type Answer = Effect.Effect<HttpServerResponse.HttpServerResponse, unknown, Needed>
+  const answer = Effect.flatMap(HttpServerRequest.HttpServerRequest, (request): Answer => {
     const foreign = auth === "local" ? LocalOnly.refusal(request.headers, origins) : undefined
     if (foreign !== undefined) return Effect.fail(foreign)
+    const called = direct(request)
+    if (called !== undefined) return called
     const version = /^\/v(\d+\.\d+)(?=\/api\/)/.exec(request.url)
     return version === null ? routes : Effect.provideService(
       routes,

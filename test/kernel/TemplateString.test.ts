@@ -121,6 +121,12 @@ it.prop(
   ([text]) => render(text, {}) === text && render(`{{${text}}} {{`, {}) === `{{${text}}} {{`
 )
 
+it("a token that names nothing does not show everything", () => {
+  for (const name of [".", "..", "[", "[]", " "]) {
+    assert.strictEqual(render(`{{${name}}}`, { secret: 1 }), `{{${name}}}`)
+  }
+})
+
 describe("raw", () => {
   it("gives the value of the first token, or the source", () => {
     const bytes = new Uint8Array([1])

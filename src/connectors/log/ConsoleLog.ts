@@ -21,6 +21,7 @@ export const ConsoleLog = Connector.make({
     const lowest = Log.levels.indexOf(settings.level)
     const print = settings.format === "json" ? json : pretty
     return Effect.succeed(Log.LogConnector.of({
+      level: settings.level,
       write: (records) =>
         Effect.forEach(
           records.filter(({ level }) => Log.levels.indexOf(level) >= lowest),

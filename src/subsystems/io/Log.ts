@@ -47,6 +47,8 @@ export const maxPreview = 1000
 
 /** A sink. Slow or failing ones are the service's concern: records wait in a bounded queue and callers never do. */
 export class LogConnector extends Context.Tag("effect-sre/LogConnector")<LogConnector, {
+  /** The lowest level it keeps; records below it are not even made. Absent: all. */
+  readonly level?: Level
   /** Records in the order they were made; at least one. */
   readonly write: (records: ReadonlyArray<LogRecord>) => Effect.Effect<void, ConnectorError>
 }>() {}
@@ -60,11 +62,14 @@ export class Log extends Context.Tag("effect-sre/Log")<Log, {
 
 const make = Effect.gen(function*() {
   const guard = yield* Access.guard("Log")
-  const offer = yield* openSink(yield* LogConnector)
+  const connector = yield* LogConnector
+  const lowest = levels.indexOf(connector.level ?? "debug")
+  const offer = yield* openSink(connector)
 
   return Log.of({
     record: Effect.fnUntraced(function*(entry) {
       const candidate = yield* guard.candidate("record")
+      if (levels.indexOf(entry.level) < lowest) return
       yield* offer({
         ...blank,
         kind: "activity",

@@ -1,0 +1,117 @@
+/** The agents and the system that are measured. */
+import { Effect, Layer } from "effect"
+import * as AgentDefinition from "../src/agents/AgentDefinition.ts"
+import { Agents } from "../src/agents/Agents.ts"
+import * as Sre from "../src/boot/Sre.ts"
+import * as Component from "../src/components/Component.ts"
+import { DummyAccount } from "../src/connectors/account/DummyAccount.ts"
+import { RAMCache } from "../src/connectors/cache/RAMCache.ts"
+import { ConsoleLog } from "../src/connectors/log/ConsoleLog.ts"
+import { RAMNKV } from "../src/connectors/nkv/RAMNKV.ts"
+import { NodeRouter } from "../src/connectors/router/NodeRouter.ts"
+import { MemoryStorage } from "../src/connectors/storage/MemoryStorage.ts"
+import { NullVault } from "../src/connectors/vault/NullVault.ts"
+import * as Candidate from "../src/security/Candidate.ts"
+
+/** Three steps: the request, a SHA-256 digest of its text, the answer. */
+export const digest = {
+  id: "digester",
+  name: "Digester",
+  version: "1.0.0",
+  components: [
+    {
+      id: "E",
+      name: "APIEndpoint",
+      displayName: "APIEndpoint",
+      data: { endpoint: "digest", method: "POST" },
+      inputs: [{ name: "text", type: "Text", optional: false }],
+      outputs: [{ name: "text", expression: "body.text", default: false }]
+    },
+    {
+      id: "H",
+      name: "FHash",
+      displayName: "F:Hash",
+      data: { algorithm: "sha256", encoding: "hex" },
+      inputs: [{ name: "Data", type: "Any", default: true }],
+      outputs: [{ name: "Hash", default: true }]
+    },
+    {
+      id: "O",
+      name: "APIOutput",
+      displayName: "APIOutput",
+      data: { format: "minimal" },
+      inputs: [{ name: "digest", type: "Any" }],
+      outputs: [{ name: "Output", default: true }]
+    }
+  ],
+  connections: [
+    { sourceId: "E", sourceIndex: "text", targetId: "H", targetIndex: "Data" },
+    { sourceId: "H", sourceIndex: "Hash", targetId: "O", targetIndex: "digest" }
+  ]
+}
+
+/** A component that does as good as nothing: what is left is the engine. */
+export const Pass = Component.make("Pass", {
+  openInputs: true,
+  openOutputs: true,
+  category: "data",
+  description: "Passes its input on.",
+  run: ({ inputs }) => ({ out: inputs["in"] })
+})
+
+/** An endpoint, and so many trivial components one after another. */
+export const chain = (length: number) => {
+  const ids = Array.from({ length }, (_, index) => `P${index}`)
+  const port = [{ name: "in" }]
+  return {
+    id: `chain-${length}`,
+    name: "Chain",
+    version: "1.0.0",
+    components: [
+      {
+        id: "E",
+        name: "APIEndpoint",
+        displayName: "APIEndpoint",
+        data: { endpoint: "go", method: "POST" },
+        inputs: [{ name: "x" }],
+        outputs: [{ name: "x", expression: "body.x" }]
+      },
+      ...ids.map((id) => ({
+        id,
+        name: "Pass",
+        displayName: "Pass",
+        data: {},
+        inputs: port,
+        outputs: [{ name: "out" }]
+      }))
+    ],
+    connections: ids.map((id, index) => ({
+      sourceId: index === 0 ? "E" : ids[index - 1],
+      sourceIndex: index === 0 ? "x" : "out",
+      targetId: id,
+      targetIndex: "in"
+    }))
+  }
+}
+
+/** Everything in memory, a log that is kept but not written, a server on a free port. */
+export const system = Sre.layer({
+  account: DummyAccount.layer({}),
+  log: ConsoleLog.layer({ level: "error" }),
+  storage: MemoryStorage.layer({}),
+  cache: RAMCache.layer({}),
+  nkv: RAMNKV.layer({}),
+  vault: NullVault.layer({}),
+  router: NodeRouter.layer({ port: 0 })
+}, { components: [Pass] })
+
+export const asker = Candidate.user("local")
+
+export const load = (document: unknown) =>
+  Effect.flatMap(
+    AgentDefinition.fromUnknown(document),
+    (definition) => Effect.flatMap(Agents, (agents) => Candidate.as(agents.load(definition), asker))
+  )
+
+/** The booted system, for as long as the process lives. */
+export const booted = Effect.flatMap(Effect.scope, (scope) => Layer.buildWithScope(system, scope))
