@@ -46,7 +46,7 @@ export default tseslint.config(
     }
   },
   {
-    files: ["test/**/*.ts", "examples/**/*.ts", "bench/**/*.ts", "*.ts"],
+    files: ["test/**/*.ts", "src/testing/conformance/**/*.ts", "examples/**/*.ts", "bench/**/*.ts", "*.ts"],
     rules: { "no-console": "off", "no-restricted-globals": "off", "no-restricted-properties": "off" }
   }
 )

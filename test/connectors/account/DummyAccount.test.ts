@@ -3,7 +3,7 @@ import { Effect, Redacted } from "effect"
 import { DummyAccount, DummyAccountLive } from "../../../src/connectors/account/DummyAccount.ts"
 import { Account, AccountConnector } from "../../../src/security/Account.ts"
 import * as Candidate from "../../../src/security/Candidate.ts"
-import { data, suite } from "../../conformance/account.ts"
+import { data, suite } from "../../../src/testing/conformance/account.ts"
 
 describe("DummyAccount", () => {
   it.effect("without data everybody known is in the team default, and in no other", () =>

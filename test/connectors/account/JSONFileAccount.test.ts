@@ -9,7 +9,7 @@ import { ConnectorError } from "../../../src/kernel/ConnectorError.ts"
 import { AccountConnector } from "../../../src/security/Account.ts"
 import * as ApiKey from "../../../src/security/ApiKey.ts"
 import * as Candidate from "../../../src/security/Candidate.ts"
-import { data, suite } from "../../conformance/account.ts"
+import { data, suite } from "../../../src/testing/conformance/account.ts"
 import { tempFolder } from "../../fixtures/TempFolder.ts"
 
 type Settings = Parameters<typeof JSONFileAccount.contract>[0]

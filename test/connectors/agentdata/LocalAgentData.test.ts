@@ -5,7 +5,7 @@ import { ConfigProvider, Context, Effect, Layer, Option } from "effect"
 import { LocalAgentData, LocalAgentDataLive } from "../../../src/connectors/agentdata/LocalAgentData.ts"
 import * as Candidate from "../../../src/security/Candidate.ts"
 import { AgentData, AgentDataConnector } from "../../../src/subsystems/io/AgentData.ts"
-import { type Documents, suite } from "../../conformance/agentData.ts"
+import { type Documents, suite } from "../../../src/testing/conformance/agentData.ts"
 
 const files = (content: Readonly<Record<string, string>>) =>
   Effect.gen(function*() {

@@ -3,7 +3,7 @@ import { Duration, Effect, Layer, Option, TestClock } from "effect"
 import { RAMCache } from "../../../src/connectors/cache/RAMCache.ts"
 import * as Candidate from "../../../src/security/Candidate.ts"
 import { Cache, CacheConnector, layer as cacheLayer } from "../../../src/subsystems/memory/Cache.ts"
-import { suite } from "../../conformance/cache.ts"
+import { suite } from "../../../src/testing/conformance/cache.ts"
 
 const asAnn = Candidate.as(Candidate.user("ann"))
 

@@ -3,7 +3,7 @@ import { ConfigProvider, Context, Duration, Effect, Layer, Option } from "effect
 import { RedisCache, RedisCacheLive } from "../../../src/connectors/cache/RedisCache.ts"
 import * as Candidate from "../../../src/security/Candidate.ts"
 import { Cache, CacheConnector } from "../../../src/subsystems/memory/Cache.ts"
-import { suite } from "../../conformance/cache.ts"
+import { suite } from "../../../src/testing/conformance/cache.ts"
 import { hasRedis, redisServer } from "../../fixtures/RedisServer.ts"
 
 const connect = (settings: Parameters<typeof RedisCache.contract>[0]) =>

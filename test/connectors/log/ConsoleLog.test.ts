@@ -2,7 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Console, Context, Effect, Layer } from "effect"
 import { ConsoleLog } from "../../../src/connectors/log/ConsoleLog.ts"
 import { LogConnector } from "../../../src/subsystems/io/Log.ts"
-import { record, suite } from "../../conformance/log.ts"
+import { record, suite } from "../../../src/testing/conformance/log.ts"
 
 /** The console of Effect with `error` turned into a list; any other method would fail the test. */
 const recording = () => {

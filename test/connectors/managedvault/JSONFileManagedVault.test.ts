@@ -11,7 +11,7 @@ import { ConnectorError } from "../../../src/kernel/ConnectorError.ts"
 import * as Candidate from "../../../src/security/Candidate.ts"
 import { ManagedVault, ManagedVaultConnector } from "../../../src/security/ManagedVault.ts"
 import { VaultConnector } from "../../../src/security/Vault.ts"
-import { suite } from "../../conformance/managedvault.ts"
+import { suite } from "../../../src/testing/conformance/managedvault.ts"
 import { tempFolder } from "../../fixtures/TempFolder.ts"
 
 const boot = (file: string) =>

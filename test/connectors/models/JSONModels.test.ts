@@ -6,7 +6,7 @@ import { dirname, join } from "node:path"
 import { JSONModels } from "../../../src/connectors/models/JSONModels.ts"
 import * as Candidate from "../../../src/security/Candidate.ts"
 import { Models } from "../../../src/subsystems/llm/Models.ts"
-import { suite } from "../../conformance/models.ts"
+import { suite } from "../../../src/testing/conformance/models.ts"
 
 /** A folder with these files for the time of the scope. */
 const folder = (files: Readonly<Record<string, string>>) =>

@@ -6,7 +6,7 @@ import { LocalNKV } from "../../../src/connectors/nkv/LocalNKV.ts"
 import * as Access from "../../../src/security/Access.ts"
 import * as Candidate from "../../../src/security/Candidate.ts"
 import { NKV } from "../../../src/subsystems/io/NKV.ts"
-import { suite } from "../../conformance/nkv.ts"
+import { suite } from "../../../src/testing/conformance/nkv.ts"
 import { tempFolder } from "../../fixtures/TempFolder.ts"
 
 suite("LocalStorage", Layer.unwrapScoped(Effect.map(tempFolder, (folder) => LocalNKV.contract({ folder }))))

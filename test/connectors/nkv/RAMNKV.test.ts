@@ -3,7 +3,7 @@ import { Effect } from "effect"
 import { RAMNKV } from "../../../src/connectors/nkv/RAMNKV.ts"
 import * as Candidate from "../../../src/security/Candidate.ts"
 import { NKV } from "../../../src/subsystems/io/NKV.ts"
-import { suite } from "../../conformance/nkv.ts"
+import { suite } from "../../../src/testing/conformance/nkv.ts"
 
 describe("RAMNKV", () => {
   it.effect("holds no more than its bound, loses nothing for it, and has room again after a clearing", () =>

@@ -6,7 +6,7 @@ import { connect } from "node:net"
 import { NodeRouter } from "../../../src/connectors/router/NodeRouter.ts"
 import type { BootError } from "../../../src/kernel/BootError.ts"
 import { type App, Router } from "../../../src/subsystems/io/Router.ts"
-import { suite } from "../../conformance/router.ts"
+import { suite } from "../../../src/testing/conformance/router.ts"
 
 const router = (settings: Parameters<typeof NodeRouter.layer>[0] = {}) =>
   Effect.map(Layer.build(NodeRouter.layer({ port: 0, ...settings })), Context.get(Router))

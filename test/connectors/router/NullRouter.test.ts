@@ -3,7 +3,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { NullRouter } from "../../../src/connectors/router/NullRouter.ts"
 import { Router } from "../../../src/subsystems/io/Router.ts"
-import { suite } from "../../conformance/router.ts"
+import { suite } from "../../../src/testing/conformance/router.ts"
 
 describe("NullRouter", () => {
   it.scoped("takes everything and serves nothing", () =>

@@ -10,7 +10,7 @@ import { LocalStorage, LocalStorageLive } from "../../../src/connectors/storage/
 import * as Acl from "../../../src/security/Acl.ts"
 import * as Candidate from "../../../src/security/Candidate.ts"
 import { Storage } from "../../../src/subsystems/io/Storage.ts"
-import { suite } from "../../conformance/storage.ts"
+import { suite } from "../../../src/testing/conformance/storage.ts"
 import { tempFolder } from "../../fixtures/TempFolder.ts"
 
 suite("Local", Layer.unwrapScoped(Effect.map(tempFolder, (folder) => LocalStorage.contract({ folder }))))

@@ -3,7 +3,7 @@ import { Effect, Stream } from "effect"
 import { MemoryStorage } from "../../../src/connectors/storage/MemoryStorage.ts"
 import * as Candidate from "../../../src/security/Candidate.ts"
 import { Storage } from "../../../src/subsystems/io/Storage.ts"
-import { suite } from "../../conformance/storage.ts"
+import { suite } from "../../../src/testing/conformance/storage.ts"
 
 describe("MemoryStorage", () => {
   it.effect("holds no more than its bound, also of a stream, and has room again after a removal", () =>

@@ -3,7 +3,7 @@ import { ConfigProvider, Effect, Layer, Option, Redacted } from "effect"
 import { EnvVault, EnvVaultLive } from "../../../src/connectors/vault/EnvVault.ts"
 import * as Candidate from "../../../src/security/Candidate.ts"
 import { Vault, VaultConnector } from "../../../src/security/Vault.ts"
-import { suite } from "../../conformance/vault.ts"
+import { suite } from "../../../src/testing/conformance/vault.ts"
 
 const environment = (variables: Record<string, string>) =>
   Layer.setConfigProvider(ConfigProvider.fromMap(new Map(Object.entries(variables)), { pathDelim: "_" }))

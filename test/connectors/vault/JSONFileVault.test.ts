@@ -8,7 +8,7 @@ import { encrypt, JSONFileVault, JSONFileVaultLive } from "../../../src/connecto
 import { ConnectorError } from "../../../src/kernel/ConnectorError.ts"
 import * as Candidate from "../../../src/security/Candidate.ts"
 import { Vault, VaultConnector } from "../../../src/security/Vault.ts"
-import { suite } from "../../conformance/vault.ts"
+import { suite } from "../../../src/testing/conformance/vault.ts"
 import { tempFolder } from "../../fixtures/TempFolder.ts"
 
 type Settings = Parameters<typeof JSONFileVault.contract>[0]

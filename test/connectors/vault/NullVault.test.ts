@@ -3,7 +3,7 @@ import { Effect } from "effect"
 import { NullVault, NullVaultLive } from "../../../src/connectors/vault/NullVault.ts"
 import * as Candidate from "../../../src/security/Candidate.ts"
 import { Vault } from "../../../src/security/Vault.ts"
-import { suite } from "../../conformance/vault.ts"
+import { suite } from "../../../src/testing/conformance/vault.ts"
 
 it.effect("a secret is missing, never a placeholder that could be sent to somebody", () =>
   Effect.gen(function*() {

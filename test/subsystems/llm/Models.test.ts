@@ -4,7 +4,7 @@ import { JSONModels } from "../../../src/connectors/models/JSONModels.ts"
 import * as Candidate from "../../../src/security/Candidate.ts"
 import { builtInModels } from "../../../src/subsystems/llm/BuiltInModels.ts"
 import { inMemory, Models, ModelsConnector } from "../../../src/subsystems/llm/Models.ts"
-import { suite } from "../../conformance/models.ts"
+import { suite } from "../../../src/testing/conformance/models.ts"
 
 const u1 = Candidate.user("u1")
 const u2 = Candidate.user("u2")

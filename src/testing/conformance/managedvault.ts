@@ -1,6 +1,6 @@
 import { assert, layer } from "@effect/vitest"
 import { Effect, type Layer, Option, Redacted } from "effect"
-import { ManagedVaultConnector } from "../../src/security/ManagedVault.ts"
+import { ManagedVaultConnector } from "../../security/ManagedVault.ts"
 
 export const suite = <E>(name: string, connector: Layer.Layer<ManagedVaultConnector, E>) =>
   layer(connector, { excludeTestServices: true, timeout: "30 seconds" })(`${name} is a ManagedVaultConnector`, (it) => {

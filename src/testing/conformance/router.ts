@@ -3,7 +3,7 @@ import * as HttpServerRequest from "@effect/platform/HttpServerRequest"
 import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
 import { assert, layer } from "@effect/vitest"
 import { Deferred, Effect, Exit, Fiber, type Layer, Scope, Stream } from "effect"
-import { type App, RouterConnector } from "../../src/subsystems/io/Router.ts"
+import { type App, RouterConnector } from "../../subsystems/io/Router.ts"
 
 /** The connector must be set to take any free port. */
 export const suite = <E>(name: string, connector: Layer.Layer<RouterConnector, E>, options: {

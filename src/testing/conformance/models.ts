@@ -1,7 +1,7 @@
 /** What every registry of models must do, whatever is in it. */
 import { assert, layer } from "@effect/vitest"
 import { Effect, type Layer, Schema } from "effect"
-import { ModelEntry, ModelsConnector } from "../../src/subsystems/llm/Models.ts"
+import { ModelEntry, ModelsConnector } from "../../subsystems/llm/Models.ts"
 
 export const suite = <E>(name: string, connector: Layer.Layer<ModelsConnector, E>) =>
   layer(connector, { excludeTestServices: true, timeout: "30 seconds" })(`${name} is a ModelsConnector`, (it) => {

@@ -1,9 +1,9 @@
 /** What every store of namespaced values must do, by itself and behind the service that guards it. */
 import { assert, layer } from "@effect/vitest"
 import { Effect, Exit, Layer, Option, Stream } from "effect"
-import type { ConnectorError } from "../../src/kernel/ConnectorError.ts"
-import * as Candidate from "../../src/security/Candidate.ts"
-import { layer as guarded, NKV, NKVConnector } from "../../src/subsystems/io/NKV.ts"
+import type { ConnectorError } from "../../kernel/ConnectorError.ts"
+import * as Candidate from "../../security/Candidate.ts"
+import { layer as guarded, NKV, NKVConnector } from "../../subsystems/io/NKV.ts"
 
 const asAnn = Candidate.as(Candidate.user("ann"))
 const asBob = Candidate.as(Candidate.user("bob"))

@@ -1,10 +1,10 @@
 /** What every cache must do, by itself and behind the service that guards it. Time is real: servers have no test clock. */
 import { assert, layer } from "@effect/vitest"
 import { Duration, Effect, Exit, Layer, Option, Schema } from "effect"
-import type { ConnectorError } from "../../src/kernel/ConnectorError.ts"
-import * as Acl from "../../src/security/Acl.ts"
-import * as Candidate from "../../src/security/Candidate.ts"
-import { Cache, CacheConnector, layer as guarded } from "../../src/subsystems/memory/Cache.ts"
+import type { ConnectorError } from "../../kernel/ConnectorError.ts"
+import * as Acl from "../../security/Acl.ts"
+import * as Candidate from "../../security/Candidate.ts"
+import { Cache, CacheConnector, layer as guarded } from "../../subsystems/memory/Cache.ts"
 
 const asAnn = Candidate.as(Candidate.user("ann"))
 const asBob = Candidate.as(Candidate.user("bob"))

@@ -1,11 +1,11 @@
 /** What every store of objects must do, by itself and behind the service that guards it. */
 import { assert, layer } from "@effect/vitest"
 import { Chunk, Deferred, Effect, Exit, Fiber, Layer, Option, Stream } from "effect"
-import type { ConnectorError } from "../../src/kernel/ConnectorError.ts"
-import * as Acl from "../../src/security/Acl.ts"
-import * as Candidate from "../../src/security/Candidate.ts"
-import { concat } from "../../src/subsystems/Guarded.ts"
-import * as Storage from "../../src/subsystems/io/Storage.ts"
+import type { ConnectorError } from "../../kernel/ConnectorError.ts"
+import * as Acl from "../../security/Acl.ts"
+import * as Candidate from "../../security/Candidate.ts"
+import { concat } from "../../subsystems/Guarded.ts"
+import * as Storage from "../../subsystems/io/Storage.ts"
 
 const ann = Candidate.user("ann")
 const bob = Candidate.user("bob")

@@ -1,7 +1,7 @@
 /** What every sink of the log must do. `written` reads back the lines the sink has produced so far. */
 import { assert, layer } from "@effect/vitest"
 import { Effect, type Layer } from "effect"
-import { LogConnector, type LogRecord } from "../../src/subsystems/io/Log.ts"
+import { LogConnector, type LogRecord } from "../../subsystems/io/Log.ts"
 
 export const record = (message: string, more: Partial<LogRecord> = {}): LogRecord => ({
   kind: "activity",

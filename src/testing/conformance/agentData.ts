@@ -1,7 +1,7 @@
 /** What every store of agent documents must do. `connector` gives a store that holds exactly `documents`. */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, type Layer, Option } from "effect"
-import { AgentDataConnector } from "../../src/subsystems/io/AgentData.ts"
+import { AgentDataConnector } from "../../subsystems/io/AgentData.ts"
 
 export interface Documents {
   readonly development: ReadonlyArray<{ readonly id: string; readonly name: string }>

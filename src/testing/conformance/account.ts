@@ -1,7 +1,7 @@
 import { assert, layer } from "@effect/vitest"
 import { Effect, type Layer, Redacted } from "effect"
-import { AccountConnector } from "../../src/security/Account.ts"
-import * as Candidate from "../../src/security/Candidate.ts"
+import { AccountConnector } from "../../security/Account.ts"
+import * as Candidate from "../../security/Candidate.ts"
 
 /** What every connector under test is filled with. */
 export const data = {

@@ -1,6 +1,6 @@
 import { assert, layer } from "@effect/vitest"
 import { Effect, type Layer, Option, Redacted } from "effect"
-import { VaultConnector } from "../../src/security/Vault.ts"
+import { VaultConnector } from "../../security/Vault.ts"
 
 /** `writable: false`: secrets come from elsewhere; only what every vault promises about missing ones is asked. */
 export const suite = <E>(
