@@ -27,6 +27,50 @@ export class RunTimedOut extends Schema.TaggedError<RunTimedOut>()("RunTimedOut"
   }
 }
 
+/** Somebody stopped the run, or the agent was unloaded under it. */
+export class RunStopped extends Schema.TaggedError<RunStopped>()("RunStopped", {
+  agent: Schema.String,
+  run: Schema.String,
+  reason: Schema.String
+}) {
+  override get message(): string {
+    return `Run "${this.run}" of agent "${this.agent}" was stopped: ${this.reason}`
+  }
+}
+
+/** No such run, or none the asker may see: it was another's, or has ended too long ago. */
+export class RunNotFound extends Schema.TaggedError<RunNotFound>()("RunNotFound", {
+  agent: Schema.String,
+  run: Schema.String
+}) {
+  override get message(): string {
+    return `Agent "${this.agent}" has no run "${this.run}": runs are known while they are under way or paused, ` +
+      `and those that were started in the background for an hour after`
+  }
+}
+
+/** The run is not in the state that what was asked of it needs. */
+export class RunNotReady extends Schema.TaggedError<RunNotReady>()("RunNotReady", {
+  run: Schema.String,
+  status: Schema.String,
+  problem: Schema.String
+}) {
+  override get message(): string {
+    return `Run "${this.run}" is ${this.status}: ${this.problem}`
+  }
+}
+
+export class ComponentNotFound extends Schema.TaggedError<ComponentNotFound>()("ComponentNotFound", {
+  agent: Schema.String,
+  component: Schema.String,
+  /** Ids of the agent's components. */
+  available: Schema.Array(Schema.String)
+}) {
+  override get message(): string {
+    return `Agent "${this.agent}" has no component "${this.component}".${didYouMean(this.component, this.available)}`
+  }
+}
+
 /** The agent names no model of its own, and the request none either. */
 export class NoModel extends Schema.TaggedError<NoModel>()("NoModel", { agent: Schema.String }) {
   override get message(): string {

@@ -1,111 +1,125 @@
 /** The process table: agents that are loaded, and their runs. Every face works through it; an agent's parts run as the agent. */
-import {
-  Context,
-  Data,
-  Deferred,
-  Duration,
-  Effect,
-  ExecutionStrategy,
-  Exit,
-  Layer,
-  Option,
-  Redacted,
-  Ref,
-  Scope,
-  Stream
-} from "effect"
+import { Context, Deferred, Duration, Effect, Layer, Stream } from "effect"
 import type * as Component from "../components/Component.ts"
 import type { Services } from "../components/Services.ts"
 import * as Ids from "../kernel/Ids.ts"
-import { toText } from "../kernel/Json.ts"
-import { traced } from "../kernel/Trace.ts"
+import { traced, tracedStream } from "../kernel/Trace.ts"
 import * as Access from "../security/Access.ts"
-import * as Acl from "../security/Acl.ts"
 import * as Candidate from "../security/Candidate.ts"
-import { AgentNotFound } from "../subsystems/io/AgentData.ts"
-import * as Log from "../subsystems/io/Log.ts"
-import type * as LLM from "../subsystems/llm/LLM.ts"
+import type { AgentNotFound } from "../subsystems/io/AgentData.ts"
 import type * as Prompt from "../subsystems/llm/Prompt.ts"
-import * as LLMContext from "../subsystems/memory/LLMContext.ts"
+import type * as LLMContext from "../subsystems/memory/LLMContext.ts"
+import type { Resources } from "../subsystems/memory/Resources.ts"
+import type { RuntimeContext } from "../subsystems/memory/RuntimeContext.ts"
 import type { AgentDefinition } from "./AgentDefinition.ts"
-import { EndpointNotFound, NoModel, RunTimedOut } from "./AgentErrors.ts"
-import type { AgentEvent, AgentEventBody } from "./AgentEvents.ts"
-import { defaultModelOf, toolOf } from "./AgentTools.ts"
+import { ComponentNotFound, EndpointNotFound, type RunNotReady } from "./AgentErrors.ts"
+import type { AgentEvent } from "./AgentEvents.ts"
+import type {
+  CallError,
+  CallRequest,
+  CallResult,
+  ComponentRequest,
+  Counts,
+  DebugChange,
+  PromptError,
+  RunError,
+  RunRef,
+  StartRequest
+} from "./AgentRequests.ts"
+import type { AgentRun, RunFailure, RunInspection, RunSummary } from "./AgentRun.ts"
 import type { RunResult } from "./Answer.ts"
-import { compile, planKey, type Registry } from "./Compile.ts"
-import * as Conversation from "./Conversation.ts"
-import type { BadInput, Endpoint, EndpointRequest } from "./Endpoint.ts"
+import { type BackPressure, busyAbove } from "./BackPressure.ts"
+import { planKey, type Registry } from "./Compile.ts"
+import type * as Conversation from "./Conversation.ts"
+import type { DebugOptions } from "./Debugger.ts"
+import * as Endpoint from "./Endpoint.ts"
 import { EventLog } from "./EventLog.ts"
-import * as JobTable from "./JobTable.ts"
-import type { InvalidAgent, Problem } from "./Problem.ts"
-import type { AgentProgram, Plan } from "./Program.ts"
-import { type Rest, type RoundsExceeded, start } from "./Run.ts"
-import { openGate, type Overloaded, type ShuttingDown } from "./RunGate.ts"
-import type { Say } from "./ToolCalls.ts"
+import type { InvalidAgent } from "./Problem.ts"
+import type { LoadedAgent, Process } from "./Process.ts"
+import * as Processes from "./Processes.ts"
+import { type AgentProgram, find as findComponent, idsOf, type Plan } from "./Program.ts"
+import type { Advance } from "./RunControl.ts"
+import type { Overloaded } from "./RunGate.ts"
+import * as Runs from "./Runs.ts"
+import * as Talks from "./Talks.ts"
 
-export { EndpointNotFound, NoModel, RunTimedOut } from "./AgentErrors.ts"
-
-/** `call` refused before anything ran, or ended without an answer. Failures of components are part of the answer. */
-export type CallError =
-  | AgentNotFound
-  | EndpointNotFound
-  | BadInput
-  | Overloaded
-  | ShuttingDown
-  | RoundsExceeded
-  | RunTimedOut
-  | Access.AccessError
-
-export interface CallRequest extends EndpointRequest {
-  readonly endpoint: string
-  /** Absent: whichever method the endpoint has, `POST` before `GET`. */
-  readonly method?: "GET" | "POST" | undefined
-  /** Groups runs for the `session` scope of memory components; private to the caller. */
-  readonly sessionId?: string | undefined
-  /** Conversation of the caller this run is a tool call of. */
-  readonly conversationId?: string | undefined
-}
-
-export type PromptError = AgentNotFound | NoModel | Access.AccessError | Conversation.ConversationError
-
-export interface PromptRequest {
-  readonly message: string
-  readonly files?: ReadonlyArray<Prompt.FilePart> | undefined
-  /** Continues the caller's conversation of this id; absent: one message without memory. No slashes. */
-  readonly conversationId?: string | undefined
-  /** Instead of the agent's own model. */
-  readonly model?: string | LLM.ModelSpec | undefined
-  /** Calls of tools in answer to this message. */
-  readonly maxToolCalls?: number | undefined
-}
-
-export interface CallResult extends RunResult {
-  readonly runId: string
-}
-
-/** What may be known of a loaded agent. */
-export interface LoadedAgent {
-  readonly id: string
-  readonly name: string
-  readonly definition: AgentDefinition
-  readonly endpoints: ReadonlyArray<Endpoint>
-  readonly warnings: ReadonlyArray<Problem>
-}
+export { EndpointNotFound, NoModel, RunNotFound, RunNotReady, RunStopped, RunTimedOut } from "./AgentErrors.ts"
+export type {
+  CallError,
+  CallRequest,
+  CallResult,
+  ComponentRequest,
+  Counts,
+  DebugChange,
+  PromptError,
+  RunError,
+  RunRef,
+  StartRequest
+} from "./AgentRequests.ts"
+export type { RunInspection, RunStatus, RunSummary } from "./AgentRun.ts"
+export type { DebugOptions } from "./Debugger.ts"
+export type { LoadedAgent } from "./Process.ts"
+export type { Advance } from "./RunControl.ts"
+export type { PromptRequest } from "./Talks.ts"
 
 export class Agents extends Context.Tag("effect-sre/Agents")<Agents, {
   /** Validates, compiles and adds an agent, owned by the asker; replaces one of the same id, which only its owner may. */
   readonly load: (definition: AgentDefinition) => Effect.Effect<LoadedAgent, InvalidAgent | Access.AccessError>
+  /** Stops its runs and jobs, and those of its branches. */
   readonly unload: (id: string) => Effect.Effect<void, AgentNotFound | Access.AccessError>
   readonly get: (id: string) => Effect.Effect<LoadedAgent, AgentNotFound | Access.AccessError>
   /** The agents the asker may call. */
   readonly list: Effect.Effect<ReadonlyArray<LoadedAgent>, Access.AccessError>
+  /**
+   * For owners. A component and all it leads to, as an agent of its own with the same identity; its endpoint is
+   * `POST <componentId>`. It ends with its parent.
+   */
+  readonly fork: (
+    id: string,
+    componentId: string
+  ) => Effect.Effect<LoadedAgent, AgentNotFound | ComponentNotFound | InvalidAgent | Access.AccessError>
+
+  /** Runs an endpoint and gives its answer. Who stops waiting stops the run, unless it is paused. */
   readonly call: (id: string, request: CallRequest) => Effect.Effect<CallResult, CallError>
   /** One run as its events; who stops reading stops the run. */
   readonly stream: (id: string, request: CallRequest) => Stream.Stream<AgentEvent, CallError>
+  /** Starts a run in the background; it is known until an hour after its end. */
+  readonly start: (id: string, request: StartRequest) => Effect.Effect<RunSummary, CallError | ComponentNotFound>
+  /** For owners. The same of one component alone; its record is the answer. */
+  readonly startComponent: (
+    id: string,
+    request: ComponentRequest
+  ) => Effect.Effect<RunSummary, AgentNotFound | ComponentNotFound | Endpoint.BadInput | Access.AccessError>
+
+  /** Runs and jobs of the agent: all of them for its owners, else those the asker called for. */
+  readonly runs: (id: string) => Effect.Effect<ReadonlyArray<RunSummary>, AgentNotFound | Access.AccessError>
+  /** For owners of the agent: where the run is, and the values in it. */
+  readonly inspect: (ref: RunRef) => Effect.Effect<RunInspection, RunError>
+  /** Its answer, when it has one. Who stops waiting stops nothing. */
+  readonly result: (ref: RunRef) => Effect.Effect<CallResult, RunError | RunFailure>
+  /**
+   * Its events from a number on, until its end. Runs that were started or streamed have them; of events that are gone a
+   * `Gap` tells how many.
+   */
+  readonly events: (ref: RunRef, from?: number) => Stream.Stream<AgentEvent, RunError>
+  /** For owners. The events of all runs of the agent that begin from now on. */
+  readonly monitor: (id: string) => Stream.Stream<AgentEvent, AgentNotFound | Access.AccessError>
+  /** Holds the run before its next step, as data; what is under way is finished first. */
+  readonly pause: (ref: RunRef) => Effect.Effect<RunSummary, RunError | RunNotReady | Overloaded>
+  /** Goes on. `into` and `over` run one step, a loop as many or as one, and return when the run is held again or over. */
+  readonly resume: (ref: RunRef, how?: Advance) => Effect.Effect<RunSummary, RunError | RunNotReady>
+  /** Interrupts all that is under way, jobs of the run included; returns when it is over. */
+  readonly stop: (ref: RunRef, reason?: string) => Effect.Effect<RunSummary, RunError>
+  /** For owners. Changes a debugged run. */
+  readonly debug: (
+    ref: RunRef,
+    change: DebugChange
+  ) => Effect.Effect<RunInspection, RunError | RunNotReady | ComponentNotFound>
+
   /** A turn of a conversation with the agent, whose exposed endpoints are the tools. Who stops reading stops it. */
   readonly prompt: (
     id: string,
-    request: PromptRequest
+    request: Talks.PromptRequest
   ) => Stream.Stream<Conversation.ConversationEvent, PromptError>
   /** What was said in the caller's conversation of that id. */
   readonly history: (
@@ -116,279 +130,264 @@ export class Agents extends Context.Tag("effect-sre/Agents")<Agents, {
     id: string,
     conversationId: string
   ) => Effect.Effect<void, AgentNotFound | Access.AccessError | LLMContext.LLMContextError>
-  /** Runs under way. */
-  readonly running: Effect.Effect<number, Candidate.NoCandidate>
+
+  /** How much is going on, over all agents. */
+  readonly counts: Effect.Effect<Counts, Candidate.NoCandidate>
 }>() {}
 
 export interface AgentsOptions {
   readonly components: Registry
-  /** Runs at once, over all agents. */
+  /** Runs at once, over all agents. Default 1000. */
   readonly maxRuns?: number
-  /** Rounds of cycles in one run. */
+  /** Default: as many as `maxRuns`. */
+  readonly maxRunsPerAgent?: number
+  /** Runs at once that one candidate asked for. Default: as many as `maxRuns`. */
+  readonly maxRunsPerCandidate?: number
+  /** Runs that wait for a place, 0 for none; and how long. Default 1000, and 10 seconds. */
+  readonly maxQueued?: number
+  readonly maxWait?: Duration.DurationInput
+  /** Runs of one agent that may be held at once. Default 10,000. */
+  readonly maxPausedPerAgent?: number
+  readonly backPressure?: BackPressure
+  /** Rounds of cycles in one run. Default 100. */
   readonly maxRounds?: number
-  /** After this a run is stopped. */
+  /** After this a run is stopped; time in which it is held does not count. Default 5 minutes. */
   readonly runTimeout?: Duration.DurationInput
-  /** How long shutdown waits for runs before it interrupts them. */
+  /** The same of a job. Default 6 hours. */
+  readonly jobTimeout?: Duration.DurationInput
+  /** How long shutdown waits for runs before it stops them. Default 10 seconds. */
   readonly drainTimeout?: Duration.DurationInput
-}
-
-/** Told to the model as the result of its call. */
-class ToolFailed extends Data.TaggedError("ToolFailed")<{ readonly message: string }> {}
-
-interface Entry extends LoadedAgent {
-  readonly acl: Acl.Acl
-  readonly program: AgentProgram
-  readonly jobs: JobTable.JobTable
-  /** Ends with the agent, and the jobs with it. */
-  readonly lifetime: Scope.CloseableScope
-  readonly candidate: Candidate.Candidate
 }
 
 const make = (options: AgentsOptions) =>
   Effect.gen(function*() {
     const guard = yield* Access.guard("Agents")
-    const teamsOf = yield* Access.Teams
     const services = yield* Effect.context<Services>()
-    const log = yield* Effect.serviceOption(Log.Log)
+    const processes = yield* Processes.make(options.components, guard)
+    const maxRuns = options.maxRuns ?? 1000
+    const runs = yield* Runs.make({
+      maxRuns,
+      maxRunsPerAgent: options.maxRunsPerAgent ?? maxRuns,
+      maxRunsPerCandidate: options.maxRunsPerCandidate ?? maxRuns,
+      maxQueued: options.maxQueued ?? 1000,
+      maxWait: Duration.decode(options.maxWait ?? "10 seconds"),
+      maxPausedPerAgent: options.maxPausedPerAgent ?? 10_000,
+      maxRounds: options.maxRounds ?? 100,
+      runTimeout: Duration.decode(options.runTimeout ?? "5 minutes"),
+      jobTimeout: Duration.decode(options.jobTimeout ?? "6 hours"),
+      drainTimeout: Duration.decode(options.drainTimeout ?? "10 seconds"),
+      busy: yield* busyAbove(options.backPressure)
+    })
     const clock = yield* Effect.clock
-    const scope = yield* Effect.scope
-    const entries = yield* Ref.make<ReadonlyMap<string, Entry>>(new Map())
-    const gate = yield* openGate(options.maxRuns ?? 1000, options.drainTimeout ?? "10 seconds")
-    const runTimeout = Duration.decode(options.runTimeout ?? "5 minutes")
-    const maxRounds = options.maxRounds ?? 100
 
-    const visible = Effect.flatMap(
-      Ref.get(entries),
-      (all) => Effect.filter(all.values(), ({ acl }) => guard.permits(acl, "read"))
-    )
-
-    /** An agent one may not call is not told apart from one that does not exist. */
-    const find = (operation: string, id: string): Effect.Effect<Entry, AgentNotFound | Access.AccessError> =>
-      Effect.flatMap(Ref.get(entries), (all) => {
-        const entry = all.get(id)
-        return entry === undefined ? Effect.zipRight(guard.candidate(operation), unknown(id)) : Effect.as(
-          Effect.catchTag(
-            guard.check(entry.acl, { operation, level: "read", resource: id }),
-            "AccessDenied",
-            () => unknown(id)
-          ),
-          entry
-        )
-      })
-
-    const unknown = (id: string) =>
-      Effect.flatMap(visible, (all) => Effect.fail(new AgentNotFound({ id, available: all.map((one) => one.id) })))
-
-    const prepare = Effect.fnUntraced(function*(operation: string, id: string, request: CallRequest) {
-      const entry = yield* find(operation, id)
-      const plan = planOf(entry.program, request)
+    /** A run about to begin, its request checked. */
+    const prepare = Effect.fnUntraced(function*(
+      operation: string,
+      id: string,
+      { debug, ...request }: StartRequest,
+      events: boolean
+    ) {
+      const process = yield* debug === undefined ? processes.find(operation, id) : processes.owned("debug", id)
+      const plan = planOf(process.program, request)
       if (plan === undefined) {
         return yield* new EndpointNotFound({
           agent: id,
           endpoint: request.endpoint,
           method: request.method ?? "POST",
-          available: Array.from(entry.program.plans.keys())
+          available: Array.from(process.program.plans.keys())
         })
       }
       const prepared = yield* plan.endpoint.prepare(request)
-      const runId = yield* Ids.make("run")
+      const runId = Ids.unsafeMake("run")
+      const { conversationId, sessionId } = request
       const info: Component.RunInfo = {
         id: runId,
-        sessionId: yield* callersOwn(request.sessionId ?? runId),
+        sessionId: yield* Talks.callersOwn(sessionId ?? runId),
         workflowId: runId,
-        conversationId: request.conversationId === undefined ? undefined : yield* callersOwn(request.conversationId),
+        conversationId: conversationId === undefined ? undefined : yield* Talks.callersOwn(conversationId),
         request: prepared
       }
-      return { entry, plan, info }
+      return yield* runs.begin({ process, info, caller: yield* Candidate.current }, plan, { events, debug })
     })
 
-    /** Ids come from outside and are data: each caller has its own. A candidate has no space in it. */
-    const callersOwn = (id: string) => Effect.map(Candidate.current, (caller) => `${Candidate.format(caller)} ${id}`)
+    const answered = (run: AgentRun) => (result: RunResult): CallResult => ({ ...result, runId: run.id })
 
-    const execute = (
-      { entry, info, plan }: { readonly entry: Entry; readonly plan: Plan; readonly info: Component.RunInfo },
-      emit: ((event: AgentEventBody) => void) | undefined
-    ): Effect.Effect<CallResult, Overloaded | ShuttingDown | RoundsExceeded | RunTimedOut> => {
-      const started = { agentId: entry.id, endpoint: plan.endpoint.name, method: plan.endpoint.method }
-      // What waits costs a fiber, a timer and the agent's context. A run of which nothing waits does not pay for them.
-      const waited = (rest: Rest) =>
-        rest.pipe(
-          Effect.timeoutFail({
-            duration: runTimeout,
-            onTimeout: () => new RunTimedOut({ agent: entry.id, endpoint: plan.endpoint.name, after: runTimeout })
-          }),
-          Effect.provide(services),
-          Candidate.as(entry.candidate)
-        )
-      return gate((stoppable) => {
-        emit?.({ _tag: "RunStarted", ...started })
-        return Effect.flatMap(
-          start(entry.program, plan, { agent: entry.program.agent, run: info, emit, maxRounds, jobs: entry.jobs }),
-          (begun) => Effect.isEffect(begun) ? waited(stoppable(begun)) : Effect.succeed(begun)
-        )
-      }).pipe(
-        Effect.tap((result) => record(entry, plan, info, result)),
-        traced("agent.run", { "agent.id": entry.id, "run.id": info.id }),
-        Effect.map((result) => ({ ...result, runId: info.id }))
-      )
+    /** A run of an agent, for whoever called for it and for owners of the agent. */
+    const found = Effect.fnUntraced(function*(operation: string, { agent, run: id }: RunRef) {
+      const process = yield* processes.find(operation, agent)
+      const run = yield* runs.find(process, id)
+      const asker = yield* guard.candidate(operation)
+      if (run.caller.role !== asker.role || run.caller.id !== asker.id) {
+        yield* guard.check(process.acl, { operation, level: "owner", resource: `${agent}/${id}` })
+      }
+      return run
+    })
+
+    /** The same, for owners alone. */
+    const owned = Effect.fnUntraced(function*(operation: string, { agent, run }: RunRef) {
+      return yield* runs.find(yield* processes.owned(operation, agent), run)
+    })
+
+    const known = ({ id, program }: Process, components: Iterable<string>) => {
+      const available = idsOf(program)
+      const unknown = Array.from(components).find((one) => !available.includes(one))
+      return unknown === undefined
+        ? Effect.void
+        : new ComponentNotFound({ agent: id, component: unknown, available })
     }
 
-    const record = (entry: Entry, plan: Plan, info: Component.RunInfo, result: RunResult) =>
-      Option.isNone(log) ? Effect.void : log.value.record({
-        level: result.failed ? "warning" : "info",
-        message: `${plan.endpoint.method} ${plan.endpoint.name} of ${entry.id} ${
-          result.failed ? "failed" : "answered"
-        }`,
-        runId: info.id
-      }).pipe(Effect.ignore, Candidate.as(entry.candidate))
+    const debuggable = (process: Process, { breakpoints = [], mocks = {} }: DebugOptions = {}) =>
+      known(process, [...breakpoints, ...Object.keys(mocks)])
 
-    /** A call of a tool is a run of its own, within the conversation's agent. */
-    const toolsOf = (entry: Entry, conversationId: string | undefined) =>
-      Array.from(entry.program.plans.values()).filter(({ endpoint }) => endpoint.exposed).map((plan) => ({
-        tool: toolOf(plan.endpoint),
-        status: plan.endpoint.statusMessage,
-        run: Effect.fnUntraced(function*(params: Readonly<Record<string, unknown>>, say: Say) {
-          const request = yield* plan.endpoint.prepare({ body: params, query: params })
-          const runId = yield* Ids.make("run")
-          const sessionId = conversationId ?? runId
-          const info = { id: runId, sessionId, workflowId: runId, conversationId, request }
-          const { answer, failed } = yield* execute({ entry, plan, info }, (event) => {
-            if (event._tag === "Content") say(event.kind, event.text)
-          })
-          return failed ? yield* new ToolFailed({ message: toText(answer) }) : answer
-        })
-      }))
-
-    const open = Effect.fnUntraced(
-      function*(id: string, { conversationId, files, message, ...request }: PromptRequest) {
-        const entry = yield* find("prompt", id)
-        const model = request.model === undefined
-          ? defaultModelOf(entry.definition.document)
-          : withoutVault(request.model)
-        if (model === undefined) return yield* new NoModel({ agent: id })
-        const kept = conversationId === undefined ? undefined : yield* callersOwn(conversationId)
-        const conversation = yield* Conversation.make({
-          model,
-          system: entry.program.agent.behavior,
-          tools: toolsOf(entry, kept),
-          maxToolCalls: request.maxToolCalls,
-          history: kept === undefined ? undefined : { id: kept }
-        }).pipe(Candidate.as(entry.candidate))
-        return Candidate.streamAs(conversation.prompt(message, files), entry.candidate)
-      }
-    )
-
-    /** Something done to the caller's own conversation with an agent. */
-    const withHistory = <A, E>(
-      operation: string,
-      id: string,
-      conversationId: string,
-      use: (context: typeof LLMContext.LLMContext.Service, key: string) => Effect.Effect<A, E>
-    ) =>
+    const runTool: Talks.RunTool = (process, plan, info, say) =>
       Effect.gen(function*() {
-        const entry = yield* find(operation, id)
-        const key = yield* callersOwn(conversationId)
-        return yield* Candidate.as(use(Context.get(services, LLMContext.LLMContext), key), entry.candidate)
+        const run = yield* runs.begin({ process, info, caller: process.candidate }, plan, {
+          events: false,
+          tell: (event) => {
+            if (event._tag === "Content") say(event.kind, event.text)
+          }
+        })
+        return yield* runs.complete(run)
       })
 
     return Agents.of({
-      load: Effect.fnUntraced(function*(definition) {
-        const owner = yield* guard.candidate("load")
-        const { program, warnings } = yield* compile(definition, options.components)
-        const existing = (yield* Ref.get(entries)).get(definition.id)
-        if (existing !== undefined) {
-          yield* guard.check(existing.acl, { operation: "load", level: "owner", resource: definition.id })
-        }
-        const lifetime = existing?.lifetime ?? (yield* Scope.fork(scope, ExecutionStrategy.sequential))
-        const candidate = Candidate.agent(definition.id)
-        const teams = yield* teamsOf(candidate)
-        // A document names the identity its parts will run as: only who belongs to the same team may bring it to life.
-        if (teams.length > 0) {
-          const mates = teams.map((id) => Candidate.team(id))
-          yield* guard.check(Acl.ownedBy(candidate, ...mates), {
-            operation: "load",
-            level: "write",
-            resource: definition.id
-          })
-        }
-        const entry: Entry = {
-          id: definition.id,
-          name: program.agent.name,
-          definition,
-          program,
-          lifetime,
-          jobs: existing?.jobs ?? (yield* Scope.extend(JobTable.make, lifetime)),
-          warnings,
-          candidate,
-          endpoints: Array.from(program.plans.values(), ({ endpoint }) => endpoint),
-          acl: {
-            grants: [
-              { ...(existing === undefined ? owner : ownerOf(existing)), levels: ["owner"] },
-              { ...candidate, levels: ["owner"] },
-              ...teams.map((id) => ({ role: "team" as const, id, levels: ["read" as const] }))
-            ]
-          }
-        }
-        yield* Ref.update(entries, (all) => new Map(all).set(definition.id, entry))
-        return entry
-      }, traced("Agents.load")),
+      load: (definition) => traced("Agents.load")(processes.load(definition)),
       unload: Effect.fnUntraced(function*(id) {
-        const entry = yield* find("unload", id)
-        yield* guard.check(entry.acl, { operation: "unload", level: "owner", resource: id })
-        yield* Ref.update(entries, (all) => new Map(Array.from(all).filter(([other]) => other !== id)))
-        yield* Scope.close(entry.lifetime, Exit.void)
+        const gone = yield* Effect.flatMap(processes.owned("unload", id), processes.tree)
+        yield* processes.remove(gone)
+        yield* Effect.forEach(
+          gone.flatMap((process) => runs.of(process)),
+          (run) => runs.stop(run, "the agent was unloaded"),
+          { concurrency: "unbounded", discard: true }
+        )
       }, traced("Agents.unload")),
-      get: (id) => find("get", id),
-      list: Effect.zipRight(guard.candidate("list"), visible),
-      call: (id, request) => Effect.flatMap(prepare("call", id, request), (prepared) => execute(prepared, undefined)),
+      get: (id) => processes.find("get", id),
+      list: Effect.zipRight(guard.candidate("list"), processes.visible),
+      fork: Effect.fnUntraced(function*(id, componentId) {
+        return yield* processes.fork(yield* processes.owned("fork", id), componentId)
+      }, traced("Agents.fork")),
+
+      call: (id, request) =>
+        Effect.flatMap(
+          prepare("call", id, request, false),
+          (run) => Effect.map(runs.complete(run), answered(run))
+        ),
       stream: (id, request) =>
         Stream.unwrapScoped(Effect.gen(function*() {
-          const prepared = yield* prepare("stream", id, request)
-          const events = new EventLog(prepared.info.id, () => clock.unsafeCurrentTimeMillis())
-          const outcome = yield* Deferred.make<void, Overloaded | ShuttingDown>()
-          yield* Effect.forkScoped(Effect.onExit(execute(prepared, events.push), (exit) =>
-            Effect.suspend(() => {
-              const refused = Exit.match(exit, {
-                onSuccess: ({ answer, failed }) => {
-                  events.push({ _tag: "RunEnded", answer, failed })
-                  return undefined
-                },
-                onFailure: (cause) => {
-                  const error = cause._tag === "Fail" ? cause.error : undefined
-                  if (error?._tag === "Overloaded" || error?._tag === "ShuttingDown") return error
-                  events.push({
-                    _tag: "RunFailed",
-                    error: error?._tag ?? "Interrupted",
-                    message: error?.message ?? "the run was stopped"
-                  })
-                  return undefined
-                }
-              })
-              events.end()
-              return refused === undefined ? Deferred.succeed(outcome, void 0) : Deferred.fail(outcome, refused)
-            })))
-          return Stream.concat(events.from(0), Stream.drain(Stream.fromEffect(Deferred.await(outcome))))
+          const run = yield* prepare("stream", id, request, true)
+          yield* Effect.addFinalizer(() =>
+            run.status === "paused" ? Effect.void : runs.stop(run, "its events are no longer read")
+          )
+          yield* runs.launch(run)
+          // What was refused before it began has no events.
+          const refused = Effect.catchIf(
+            Deferred.await(run.outcome),
+            ({ _tag }) => _tag !== "Overloaded" && _tag !== "ShuttingDown",
+            () => Effect.void
+          )
+          return Stream.concat(run.events!.from(0), Stream.drain(Stream.fromEffect(refused)))
         })),
-      prompt: (id, request) => Stream.provideContext(Stream.unwrap(open(id, request)), services),
-      history: (id, conversationId) => withHistory("history", id, conversationId, (context, key) => context.load(key)),
-      forget: (id, conversationId) => withHistory("forget", id, conversationId, (context, key) => context.clear(key)),
-      running: Effect.zipRight(guard.candidate("running"), gate.count)
+      start: Effect.fnUntraced(function*(id, request) {
+        if (request.debug !== undefined) {
+          yield* debuggable(yield* processes.owned("debug", id), request.debug)
+        }
+        const run = yield* prepare("start", id, request, true)
+        yield* runs.launch(run)
+        return run.summary
+      }, traced("Agents.start")),
+      startComponent: Effect.fnUntraced(function*(id, { component, debug, inputs = {} }) {
+        const process = yield* processes.owned("startComponent", id)
+        yield* known(process, [component])
+        yield* debuggable(process, debug)
+        const place = findComponent(process.program, component)!
+        const request = yield* Endpoint.ofComponent(place.node.info).prepare({ body: inputs })
+        const runId = Ids.unsafeMake("run")
+        const info = {
+          id: runId,
+          sessionId: yield* Talks.callersOwn(runId),
+          workflowId: runId,
+          conversationId: undefined,
+          request
+        }
+        const origin = { process, info, caller: yield* Candidate.current }
+        const run = yield* runs.begin(origin, place, { events: true, debug })
+        yield* runs.launch(run)
+        return run.summary
+      }, traced("Agents.startComponent")),
+
+      runs: Effect.fnUntraced(function*(id) {
+        const process = yield* processes.find("runs", id)
+        const asker = yield* guard.candidate("runs")
+        const owns = yield* guard.permits(process.acl, "owner")
+        return runs.of(process)
+          .filter(({ caller }) => owns || (caller.role === asker.role && caller.id === asker.id))
+          .map(({ summary }) => summary)
+      }, traced("Agents.runs")),
+      inspect: (ref) => Effect.map(owned("inspect", ref), ({ inspection }) => inspection),
+      result: (ref) =>
+        Effect.flatMap(
+          found("result", ref),
+          (run) => Effect.map(Deferred.await(run.outcome), answered(run))
+        ),
+      events: (ref, from = 0) =>
+        Stream.unwrap(Effect.map(found("events", ref), ({ events }) => events?.from(from) ?? Stream.empty)),
+      monitor: (id) =>
+        Stream.unwrapScoped(Effect.gen(function*() {
+          const process = yield* processes.owned("monitor", id)
+          const log = new EventLog("", () => clock.unsafeCurrentTimeMillis())
+          yield* Effect.acquireRelease(
+            Effect.sync(() => {
+              process.monitors = new Set(process.monitors).add(log)
+            }),
+            () =>
+              Effect.sync(() => {
+                const left = new Set(process.monitors)
+                left.delete(log)
+                process.monitors = left.size === 0 ? undefined : left
+              })
+          )
+          return log.from(0)
+        })),
+      pause: (ref) => Effect.flatMap(found("pause", ref), (run) => Effect.map(runs.pause(run), () => run.summary)),
+      resume: (ref, how = "continue") =>
+        Effect.flatMap(found("resume", ref), (run) => Effect.map(runs.resume(run, how), () => run.summary)),
+      stop: (ref, reason = "it was asked to") =>
+        Effect.flatMap(found("stop", ref), (run) => Effect.map(runs.stop(run, reason), () => run.summary)),
+      debug: Effect.fnUntraced(function*(ref, { breakpoints, inject = {}, mocks = {} }) {
+        const run = yield* owned("debug", ref)
+        yield* known(run.process, [...breakpoints ?? [], ...Object.keys(inject), ...Object.keys(mocks)])
+        yield* runs.debug(run, { breakpoints, inject, mocks })
+        return run.inspection
+      }, traced("Agents.debug")),
+
+      prompt: (id, request) =>
+        Stream.provideSomeContext(
+          Stream.unwrap(
+            Effect.flatMap(processes.find("prompt", id), (process) => Talks.open(process, runTool, request))
+          ),
+          services
+        ).pipe(tracedStream("agent.prompt", { "gen_ai.operation.name": "invoke_agent", "gen_ai.agent.id": id })),
+      history: (id, conversationId) =>
+        Effect.flatMap(
+          processes.find("history", id),
+          (process) => Talks.withHistory(process, services, conversationId, (context, key) => context.load(key))
+        ),
+      forget: (id, conversationId) =>
+        Effect.flatMap(
+          processes.find("forget", id),
+          (process) => Talks.withHistory(process, services, conversationId, (context, key) => context.clear(key))
+        ),
+      counts: Effect.zipWith(
+        Effect.zipRight(guard.candidate("counts"), runs.counts),
+        processes.count,
+        (counts, agents) => ({ agents, ...counts })
+      )
     })
   })
 
-export const layer = (options: AgentsOptions): Layer.Layer<Agents, never, Services> =>
-  Layer.scoped(Agents, make(options))
-
-/** The agent's keys go to no address that a caller names. */
-const withoutVault = (model: string | LLM.ModelSpec): string | LLM.ModelSpec =>
-  typeof model === "string" || model.baseURL === undefined ? model : { apiKey: noKey, ...model }
-
-const noKey = Redacted.make("")
-
-const ownerOf = ({ acl }: Entry) => {
-  const { id, role } = acl.grants[0]!
-  return { id, role }
-}
+export const layer = (
+  options: AgentsOptions
+): Layer.Layer<Agents, never, Services | RuntimeContext | Resources> => Layer.scoped(Agents, make(options))
 
 const planOf = ({ plans }: AgentProgram, { endpoint, method }: CallRequest): Plan | undefined =>
   method === undefined

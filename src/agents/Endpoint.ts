@@ -1,7 +1,7 @@
 /** The door of an agent: which inputs a request must bring, and how they are made to fit. Refuses before anything runs. */
 import { Either, Schema } from "effect"
 import { coercer } from "../components/Coerce.ts"
-import type { AgentRequest } from "../components/Component.ts"
+import type { AgentRequest, ComponentInfo } from "../components/Component.ts"
 import * as Json from "../kernel/Json.ts"
 import { type InputPort, isRecord, isSet } from "./AgentDocument.ts"
 
@@ -124,6 +124,21 @@ export const make = (
     prepare
   }
 }
+
+/** The inputs of a component, as if they were a request's. None is required: an input that is not connected is not either. */
+export const ofComponent = ({ id, inputs }: ComponentInfo): Endpoint =>
+  make(
+    {
+      endpoint: id,
+      method: "POST",
+      description: "",
+      doc: "",
+      ai_exposed: false,
+      endpointLabel: "",
+      status_message: ""
+    },
+    inputs.map(({ name, type }) => ({ name, type, optional: true }))
+  )
 
 const isTextual = (type: string): boolean => ["any", "text", "string"].includes(type.toLowerCase())
 

@@ -9,17 +9,29 @@ export class EventLog {
   readonly runId: string
   readonly #now: () => number
   readonly #kept: Array<AgentEvent> = []
-  #next = 0
+  readonly #first: number
+  #next: number
   #ended = false
   #wake: Deferred.Deferred<void> | undefined = undefined
 
-  constructor(runId: string, now: () => number) {
+  /** `first` is the number of its first event, when those before it are gone. */
+  constructor(runId: string, now: () => number, first = 0) {
     this.runId = runId
     this.#now = now
+    this.#first = first
+    this.#next = first
   }
 
-  readonly push = (event: AgentEventBody): void => {
-    this.#kept[this.#next % capacity] = { seq: this.#next, time: this.#now(), runId: this.runId, event }
+  /** The number of the next event. */
+  get next(): number {
+    return this.#next
+  }
+
+  readonly push = (event: AgentEventBody): void => this.add(this.runId, event)
+
+  /** An event of another run than the log's own, in a log over several. */
+  add(runId: string, event: AgentEventBody): void {
+    this.#kept[this.#next % capacity] = { seq: this.#next, time: this.#now(), runId, event }
     this.#next++
     this.#signal()
   }
@@ -43,7 +55,7 @@ export class EventLog {
   }
 
   #read(seq: number): Chunk.Chunk<AgentEvent> {
-    const oldest = Math.max(0, this.#next - capacity)
+    const oldest = Math.max(this.#first, this.#next - capacity)
     const events: Array<AgentEvent> = []
     if (seq < oldest) {
       const gap = { _tag: "Gap" as const, missed: oldest - seq }

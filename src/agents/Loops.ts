@@ -1,31 +1,35 @@
 /** Running the bodies of loops and jobs: each is a graph of its own, with a state of its own. */
 import { Effect } from "effect"
 import * as Component from "../components/Component.ts"
+import type { Services } from "../components/Services.ts"
 import * as Answer from "./Answer.ts"
+import { LoopState } from "./LoopState.ts"
 import { type Node, type Region, Value } from "./Program.ts"
-import { RunState } from "./RunState.ts"
-import { complete } from "./Schedule.ts"
-import type { Settled, Step } from "./Step.ts"
+import { type RunOptions, RunState } from "./RunState.ts"
+import { begin, type RoundsExceeded } from "./Schedule.ts"
+import { Held, type Opened, type Step } from "./Step.ts"
 
 export const open = (
   around: RunState,
   node: Node,
   region: Region,
   step: Step,
-  inputs: Readonly<Record<string, unknown>>
-): Settled => {
-  const opens = node.component.region!
-  return opens.kind === "loop"
-    ? loop(around, node, region, opens, step, inputs)
-    : Effect.matchEffect(
-      around.options.jobs.start(step.component.id, job(around, region, `${step.key}/`, inputs)),
-      { onSuccess: (JobID) => Effect.succeed({ JobID }), onFailure: Effect.succeed }
-    )
-}
+  inputs: Readonly<Record<string, unknown>>,
+  held: LoopState | undefined
+): Opened =>
+  node.component.region!.kind === "loop"
+    ? new Loop(around, node, region, step, inputs, held ?? new LoopState()).run()
+    : Effect.map(around.options.jobs.start(around, node, region, step, inputs), (JobID) => ({ JobID }))
 
-/** A body about to run: what comes into it from outside is the same for every item. */
-const bodyOf = (around: RunState, region: Region, fed: Component.Outputs, path: string): RunState => {
-  const state = new RunState(region, region.flow, { ...around.options, path })
+/** A body about to run: what comes into it from outside is the same for every item. A job has options of its own. */
+export const bodyOf = (
+  around: RunState,
+  region: Region,
+  fed: Component.Outputs,
+  path: string,
+  own?: RunOptions
+): RunState => {
+  const state = emptyBodyOf(around, region, path, own)
   for (const { edge, read } of region.feeds) state.feed(edge, read(fed))
   for (const { from, into } of region.captures) {
     if (around.edges[from] === Value) state.feed(into, around.values[from])
@@ -34,48 +38,141 @@ const bodyOf = (around: RunState, region: Region, fed: Component.Outputs, path: 
   return state
 }
 
-const loop = (
-  around: RunState,
-  node: Node,
-  region: Region,
-  opens: Component.Loop<never>,
-  step: Step,
-  inputs: Readonly<Record<string, unknown>>
-): Settled => {
-  const config = node.config as never
-  const items = opens.items({ config, inputs })
-  const collected = new Array<ReadonlyArray<unknown>>(items.length)
-  const left = new Map<symbol, Array<unknown>>(region.exports.map((key) => [key, []]))
-  const exported = new Array<Map<symbol, unknown> | undefined>(items.length)
-  const stops = opens.stops(config)
+/** A body into which nothing has come. */
+export const emptyBodyOf = ({ options }: RunState, region: Region, path: string, own?: RunOptions): RunState =>
+  new RunState(region, region.flow, { ...options, ...own, path })
 
-  const each = (fed: Component.Outputs, at: number) =>
-    Effect.suspend(() => {
-      const state = bodyOf(around, region, fed, `${step.key}[${at}]/`)
-      return Effect.flatMap(complete(state), () => {
-        collected[at] = Answer.records(state.leaves, state.deadEnds)
-        exported[at] = state.exported
-        const failure = stops ? state.leaves.find(({ failed }) => failed) : undefined
-        return failure === undefined
-          ? Effect.void
-          : Effect.fail({ message: `item ${at}: ${String(failure.outputs["_error"])}` })
-      })
-    })
+/** Items that end without waiting for anything before other fibers get their turn. */
+const inlineItems = 256
+/** At most so many events tell how far a loop is. */
+const progressEvents = 100
 
-  return Effect.forEach(items, each, { concurrency: opens.concurrency(config), discard: true }).pipe(
-    Effect.match({
-      onFailure: ({ message }) => new Component.ComponentFailed({ message }),
-      onSuccess: (): Component.Outputs => {
-        for (const values of exported) {
-          for (const [key, value] of values ?? []) left.get(key)?.push(value)
-        }
-        return Object.assign(Object.fromEntries(left), opens.result(config, collected))
+type Work = Effect.Effect<void, Component.ComponentFailed | RoundsExceeded, Services>
+
+class Loop {
+  readonly #around: RunState
+  readonly #region: Region
+  readonly #step: Step
+  readonly #state: LoopState
+  readonly #opens: Component.Loop<never>
+  readonly #config: never
+  readonly #items: ReadonlyArray<unknown>
+  /** Items that were under way when the loop was held. */
+  readonly #held: Array<number>
+  readonly #stops: boolean
+  #failure: Component.ComponentFailed | undefined = undefined
+
+  constructor(
+    around: RunState,
+    node: Node,
+    region: Region,
+    step: Step,
+    inputs: Readonly<Record<string, unknown>>,
+    state: LoopState
+  ) {
+    this.#around = around
+    this.#region = region
+    this.#step = step
+    this.#state = state
+    this.#opens = node.component.region as Component.Loop<never>
+    this.#config = node.config as never
+    this.#items = this.#opens.items({ config: this.#config, inputs })
+    this.#stops = this.#opens.stops(this.#config)
+    this.#held = Array.from(state.active.keys())
+  }
+
+  run(): Opened {
+    const workers = Math.min(this.#opens.concurrency(this.#config), this.#items.length - this.#state.ended)
+    if (workers > 1) {
+      return this.#awaited(Effect.forEach(
+        Array.from({ length: workers }),
+        () => Effect.suspend(() => this.#work() ?? Effect.void),
+        { concurrency: "unbounded", discard: true }
+      ))
+    }
+    const waiting = this.#work()
+    return waiting === undefined ? this.#outcome() : this.#awaited(waiting)
+  }
+
+  #awaited(work: Work): Exclude<Opened, Component.Outputs> {
+    return Effect.flatMap(
+      Effect.mapError(work, (error) =>
+        error instanceof Component.ComponentFailed
+          ? error
+          : new Component.ComponentFailed({ message: error.message, cause: error })),
+      () => {
+        const outcome = this.#outcome()
+        return outcome instanceof Component.ComponentFailed || outcome instanceof Held
+          ? Effect.fail(outcome)
+          : Effect.succeed(outcome)
       }
-    })
-  )
-}
+    )
+  }
 
-const job = (around: RunState, region: Region, path: string, inputs: Readonly<Record<string, unknown>>) => {
-  const state = bodyOf(around, region, inputs, path)
-  return Effect.map(complete(state), () => Answer.make(state.leaves, state.deadEnds))
+  /** Takes item after item, until there is none, one has to be waited for, or the loop is held. */
+  #work(): Work | undefined {
+    for (let taken = 0; taken < inlineItems; taken++) {
+      if (this.#failure !== undefined) return undefined
+      const at = this.#held.pop() ?? (this.#state.next < this.#items.length ? this.#state.next++ : undefined)
+      if (at === undefined) return undefined
+      const body = this.#bodyAt(at)
+      const waiting = begin(body)
+      if (waiting !== undefined) return Effect.flatMap(waiting, () => this.#after(at, body) ?? Effect.void)
+      if (!this.#ended(at, body)) return this.#failing()
+    }
+    return Effect.flatMap(Effect.yieldNow(), () => this.#work() ?? Effect.void)
+  }
+
+  #after(at: number, body: RunState): Work | undefined {
+    return this.#ended(at, body) ? this.#work() : this.#failing()
+  }
+
+  /** A failing item interrupts those beside it. */
+  #failing(): Work | undefined {
+    return this.#failure === undefined ? undefined : Effect.fail(this.#failure)
+  }
+
+  #bodyAt(at: number): RunState {
+    const { active } = this.#state
+    let body = active.get(at)
+    if (body === undefined) {
+      body = bodyOf(this.#around, this.#region, this.#opens.feed(this.#items[at]), `${this.#step.key}[${at}]/`)
+      active.set(at, body)
+    }
+    return body
+  }
+
+  /** Collects what the body of an item came to; no when it is held, or ends the loop. */
+  #ended(at: number, body: RunState): boolean {
+    if (body.isHeld) return false
+    const state = this.#state
+    state.active.delete(at)
+    state.collected[at] = Answer.records(body.leaves, body.deadEnds)
+    if (body.exported !== undefined) state.exported[at] = body.exported
+    state.ended++
+    this.#tellProgress()
+    const failure = this.#stops ? body.leaves.find(({ failed }) => failed) : undefined
+    if (failure === undefined) return true
+    this.#failure = new Component.ComponentFailed({ message: `item ${at}: ${String(failure.outputs["_error"])}` })
+    return false
+  }
+
+  #tellProgress(): void {
+    const { emit } = this.#around.options
+    if (emit === undefined) return
+    const { length } = this.#items
+    const { ended } = this.#state
+    if (ended === length || ended % Math.ceil(length / progressEvents) === 0) {
+      emit({ _tag: "LoopProgressed", ...this.#step.place(), ended, items: length })
+    }
+  }
+
+  #outcome(): Component.Outputs | Component.ComponentFailed | Held {
+    if (this.#failure !== undefined) return this.#failure
+    const { collected, ended, exported } = this.#state
+    if (ended < this.#items.length) return new Held({ loop: this.#state })
+    const left = new Map<symbol, Array<unknown>>(this.#region.exports.map((key) => [key, []]))
+    for (const values of exported) for (const [key, value] of values ?? []) left.get(key)?.push(value)
+    return Object.assign(Object.fromEntries(left), this.#opens.result(this.#config, collected))
+  }
 }

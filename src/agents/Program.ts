@@ -91,3 +91,21 @@ export interface AgentProgram {
   /** By `POST digest`, method and endpoint. */
   readonly plans: ReadonlyMap<string, Plan>
 }
+
+/** A component wherever it stands: in the graph itself, or in the body of a loop or a job. */
+export interface Place {
+  readonly shape: { readonly nodes: ReadonlyArray<Node>; readonly edges: ReadonlyArray<Edge> }
+  readonly node: Node
+}
+
+export const find = (shape: Place["shape"], componentId: string): Place | undefined => {
+  for (const node of shape.nodes) {
+    const found = node.info.id === componentId ? { shape, node } : node.region && find(node.region, componentId)
+    if (found !== undefined) return found
+  }
+  return undefined
+}
+
+/** Ids of all components, those in bodies of loops and jobs as well. */
+export const idsOf = ({ nodes }: Place["shape"]): ReadonlyArray<string> =>
+  nodes.flatMap(({ info, region }) => region === undefined ? [info.id] : [info.id, ...idsOf(region)])

@@ -2,30 +2,35 @@
 import { type Deferred, Effect, Either, type Exit, type Scope } from "effect"
 import * as Component from "../components/Component.ts"
 import type { Services } from "../components/Services.ts"
+import * as Json from "../kernel/Json.ts"
 import type * as Answer from "./Answer.ts"
 import * as Graph from "./Graph.ts"
+import type { LoopState } from "./LoopState.ts"
 import { type Flow, type Node, Nothing, Open, type Region, type Slot, Value } from "./Program.ts"
 import type * as Regions from "./Regions.ts"
-import { execute, type Settled, Step, type StepContext, type StepRunner } from "./Step.ts"
+import type { RunControl } from "./RunControl.ts"
+import { execute, Held, keyOf, type Opened, Step, type StepContext, type StepRunner } from "./Step.ts"
 
 export interface RunOptions extends StepContext {
   readonly around?: StepRunner | undefined
   /** How often cycles may go round in one run. */
   readonly maxRounds: number
+  readonly control: RunControl
 }
 
 /** What a run shares with the bodies of its loops. */
 export interface StateOptions extends RunOptions {
   readonly agentId: string
   readonly traced: boolean
-  /** Runs the body of a loop or a job. */
+  /** Runs the body of a loop or a job; `held` is the loop to go on with. */
   readonly open: (
     around: RunState,
     node: Node,
     region: Region,
     step: Step,
-    inputs: Readonly<Record<string, unknown>>
-  ) => Settled
+    inputs: Readonly<Record<string, unknown>>,
+    held: LoopState | undefined
+  ) => Opened
   /** In front of step keys: `L[3]/` within item 3 of the loop `L`. */
   readonly path: string
 }
@@ -51,15 +56,28 @@ export class RunState {
   working = 0
   idle: Deferred.Deferred<void> | undefined = undefined
   scope: Scope.CloseableScope | undefined = undefined
+  /** Loops that were held under way, by their node. */
+  readonly suspended = new Map<number, Suspended>()
   /** Values on connections that leave this body. */
   exported: Map<symbol, unknown> | undefined = undefined
   /** A worker that was interrupted or died: the run cannot go on. */
   broken: Exit.Failure<void, never> | undefined = undefined
-  #taken = 0
-  /** Nodes of the present round, when it is not the first. */
+  /** Where the present round began, when it is not the first. */
+  heads: ReadonlySet<number> | undefined = undefined
+  /** What runs again in the present round. */
   #part: ReadonlySet<number> | undefined = undefined
+  #taken = 0
+  /** What the entry gets, when it is not an endpoint's request. */
+  readonly #given: Readonly<Record<string, unknown>> | undefined
 
-  constructor(program: Regions.Shape, plan: Flow, options: StateOptions, entry = -1) {
+  constructor(
+    program: Regions.Shape,
+    plan: Flow,
+    options: StateOptions,
+    entry = -1,
+    given: Readonly<Record<string, unknown>> | undefined = undefined
+  ) {
+    this.#given = given
     this.program = program
     this.plan = plan
     this.options = options
@@ -80,16 +98,57 @@ export class RunState {
     return this.#taken < this.ready.length
   }
 
+  /** Of a graph at rest: whether it was held on its way, or came to its end. */
+  get isHeld(): boolean {
+    return this.hasReady || this.suspended.size > 0
+  }
+
+  /** What begins when a graph at rest goes on. */
+  get waiting(): ReadonlyArray<number> {
+    return [...this.suspended.keys(), ...this.ready.slice(this.#taken)]
+  }
+
+  /** The next component that may begin. */
   next(): number | undefined {
-    if (this.#taken < this.ready.length) return this.ready[this.#taken++]
+    const { control } = this.options
+    if (this.#taken < this.ready.length) {
+      const index = this.ready[this.#taken]!
+      if (control.holding && !this.suspended.has(index) && !control.mayBegin(this.keyOf(index), this.#info(index).id)) {
+        return undefined
+      }
+      this.#taken++
+      return index
+    }
     this.ready.length = 0
     this.#taken = 0
     return undefined
   }
 
+  keyOf(index: number): string {
+    return keyOf(this.options.path, this.#info(index).id, this.round)
+  }
+
+  /** Goes on with the loops that were held. */
+  resume(): void {
+    if (this.suspended.size > 0) {
+      this.ready.splice(0, this.#taken, ...this.suspended.keys())
+      this.#taken = 0
+    }
+  }
+
+  #info(index: number): Component.ComponentInfo {
+    return this.program.nodes[index]!.info
+  }
+
   /** Runs or skips a component whose edges are settled; gives an effect only when it must be waited for. */
   begin(index: number): Effect.Effect<void, never, Services> | undefined {
     const node = this.program.nodes[index]!
+    const suspended = this.suspended.get(index)
+    if (suspended !== undefined) {
+      this.suspended.delete(index)
+      const step = new Step(node, this.options.path, this.round, suspended.inputs, this.options)
+      return this.#run(node, step, suspended.inputs, suspended.loop)
+    }
     const isEntry = index === this.entry && this.round === 0
     const inputs: Record<string, unknown> = {}
     const refusal = this.#assemble(node, inputs, isEntry)
@@ -101,17 +160,24 @@ export class RunState {
     }
     this.options.emit?.({ _tag: "StepStarted", ...step.place() })
     if (refusal !== undefined) {
-      this.#finish(node, step, refusal)
+      this.#finish(node, step, inputs, refusal)
       return undefined
     }
-    const result = node.region === undefined
-      ? execute(node, step, inputs, this.options.around, this.options.traced)
-      : this.options.open(this, node, node.region, step, inputs)
-    if (result instanceof Component.ComponentFailed || !Effect.isEffect(result)) {
-      this.#finish(node, step, result)
+    return this.#run(node, step, inputs, undefined)
+  }
+
+  #run(
+    node: Node,
+    step: Step,
+    inputs: Readonly<Record<string, unknown>>,
+    held: LoopState | undefined
+  ): Effect.Effect<void, never, Services> | undefined {
+    const result = execute(this, node, step, inputs, held)
+    if (result instanceof Component.ComponentFailed || result instanceof Held || !Effect.isEffect(result)) {
+      this.#finish(node, step, inputs, result)
       return undefined
     }
-    return Effect.map(result, (outcome) => this.#finish(node, step, outcome))
+    return Effect.map(result, (outcome) => this.#finish(node, step, inputs, outcome))
   }
 
   /** Fills `inputs`; a text says why the component is skipped, a failure that an input does not fit. */
@@ -120,6 +186,10 @@ export class RunState {
     inputs: Record<string, unknown>,
     isEntry: boolean
   ): string | Component.ComponentFailed | undefined {
+    if (isEntry && this.#given !== undefined) {
+      Object.assign(inputs, this.#given)
+      return undefined
+    }
     let arrived = isEntry
     for (const slot of node.slots) {
       const values = this.#arrived(slot)
@@ -165,14 +235,23 @@ export class RunState {
       )
   }
 
-  #finish(node: Node, step: Step, outcome: Component.Outputs | Component.ComponentFailed): void {
+  #finish(
+    node: Node,
+    step: Step,
+    inputs: Readonly<Record<string, unknown>>,
+    outcome: Component.Outputs | Component.ComponentFailed | Held
+  ): void {
+    if (outcome instanceof Held) {
+      this.suspended.set(node.index, { inputs, loop: outcome.loop })
+      return
+    }
     const failed = outcome instanceof Component.ComponentFailed
     const outputs: Component.Outputs = failed ? { ...outcome.outputs, _error: outcome.message } : outcome
     if (this.options.emit !== undefined) {
       this.options.emit(
         failed
           ? { _tag: "StepFailed", ...step.place(), error: outcome.message }
-          : { _tag: "StepEnded", ...step.place(), outputs: Object.keys(outputs) }
+          : { _tag: "StepEnded", ...step.place(), outputs: sizesOf(outputs) }
       )
     }
     const fired = this.#settle(node, outputs, failed)
@@ -207,7 +286,7 @@ export class RunState {
   }
 
   startRound(heads: ReadonlySet<number>): void {
-    const part = Graph.part(this.program, this.plan, heads)
+    const part = this.enterRound(heads)
     for (const member of part) {
       let pending = 0
       for (const slot of this.program.nodes[member]!.slots) {
@@ -232,11 +311,24 @@ export class RunState {
       this.values[edge] = value
     }
     this.delivered = []
-    this.idle = undefined
     this.round++
-    this.#part = part
     for (const head of Array.from(heads).sort((a, b) => a - b)) {
       if (this.pending[head] === 0) this.ready.push(head)
     }
   }
+
+  /** The present round is that of these heads; gives what runs again in it. */
+  enterRound(heads: ReadonlySet<number>): ReadonlySet<number> {
+    this.heads = heads
+    return this.#part = Graph.part(this.program, this.plan, heads)
+  }
 }
+
+/** A loop that was held under way. */
+export interface Suspended {
+  readonly inputs: Readonly<Record<string, unknown>>
+  readonly loop: LoopState
+}
+
+const sizesOf = (outputs: Component.Outputs) =>
+  Object.entries(outputs).flatMap(([name, value]) => value === undefined ? [] : [{ name, bytes: Json.sizeOf(value) }])

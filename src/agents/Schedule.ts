@@ -18,16 +18,21 @@ export class RoundsExceeded extends Schema.TaggedError<RoundsExceeded>()("Rounds
   }
 }
 
-/** Runs a graph to its end; no fiber it started outlives it. */
+/** Runs a graph until it has come to its end or is held; no fiber it started outlives it. */
 export const complete = (state: RunState): Effect.Effect<void, RoundsExceeded, Services> =>
   Effect.suspend(() => begin(state) ?? Effect.void)
 
-/** Does at once what need not wait, and gives the rest; there is none when the graph has come to its end. */
+/** Does at once what need not wait, and gives the rest; there is none when the graph has come to rest. */
 export const begin = (state: RunState): Effect.Effect<void, RoundsExceeded, Services> | undefined => {
+  state.resume()
   const waiting = beginRound(state)
-  return waiting === undefined && state.delivered.length === 0 ? undefined : Effect.onExit(
+  return waiting === undefined && !hasRound(state) ? undefined : Effect.onExit(
     rounds(state, waiting),
-    (exit) => state.scope === undefined ? Effect.void : Scope.close(state.scope, exit)
+    (exit) => {
+      const { scope } = state
+      state.scope = undefined
+      return scope === undefined ? Effect.void : Scope.close(scope, exit)
+    }
   )
 }
 
@@ -35,19 +40,20 @@ type Waiting = Effect.Effect<void, never, Services> | undefined
 
 const beginRound = (state: RunState): Waiting => {
   state.working = 1
+  state.idle = undefined
   return work(state)
 }
+
+/** Whether a graph at rest has another round before it. */
+const hasRound = (state: RunState): boolean => state.delivered.length > 0 && !state.isHeld
 
 const rounds = (state: RunState, waiting: Waiting): Effect.Effect<void, RoundsExceeded, Services> =>
   Effect.flatMap(
     waiting === undefined ? Effect.void : untilIdle(state, waiting),
-    () =>
-      state.delivered.length === 0
-        ? Effect.void
-        : Effect.flatMap(nextRound(state), () => rounds(state, beginRound(state)))
+    () => hasRound(state) ? Effect.flatMap(nextRound(state), () => rounds(state, beginRound(state))) : Effect.void
   )
 
-/** Until nothing is ready and nobody is working. */
+/** Until nothing may begin and nobody is working. */
 const untilIdle = (state: RunState, waiting: Effect.Effect<void, never, Services>) =>
   Effect.flatMap(waiting, () => {
     if (state.broken !== undefined) return state.broken
@@ -62,7 +68,7 @@ const inlineSteps = 512
 const worker = (state: RunState): Effect.Effect<void, never, Services> =>
   Effect.suspend(() => work(state) ?? Effect.void)
 
-/** Runs what is ready until a component has to be waited for. */
+/** Runs what is ready and may begin, until a component has to be waited for. */
 const work = (state: RunState): Waiting => {
   for (let steps = 0; steps < inlineSteps; steps++) {
     const index = state.next()

@@ -1,20 +1,33 @@
 /** One execution of one component: what it gets, and the single seam every execution passes. */
-import { Cause, Effect, Predicate } from "effect"
+import { Cause, Data, Effect, Predicate } from "effect"
 import * as Component from "../components/Component.ts"
 import type { Services } from "../components/Services.ts"
 import { toText } from "../kernel/Json.ts"
 import * as TemplateString from "../kernel/TemplateString.ts"
 import { traced } from "../kernel/Trace.ts"
+import type { Usage } from "../subsystems/llm/Prompt.ts"
 import type { AgentEventBody } from "./AgentEvents.ts"
-import type { JobTable } from "./JobTable.ts"
-import type { Node } from "./Program.ts"
+import type { LoopState } from "./LoopState.ts"
+import type { Node, Region } from "./Program.ts"
+import type { RunState } from "./RunState.ts"
 
 /** What every step of one run shares. */
 export interface StepContext {
   readonly agent: Component.AgentInfo
   readonly run: Component.RunInfo
   readonly emit: ((event: AgentEventBody) => void) | undefined
-  readonly jobs: JobTable
+  readonly jobs: Jobs
+}
+
+export interface Jobs extends Component.Jobs {
+  /** Starts the body of a job in the background and gives its id; refuses beyond the bound. */
+  readonly start: (
+    around: RunState,
+    opener: Node,
+    region: Region,
+    step: Step,
+    inputs: Readonly<Record<string, unknown>>
+  ) => Effect.Effect<string, Component.ComponentFailed, Services>
 }
 
 /**
@@ -42,7 +55,7 @@ export class Step implements Component.Step {
     context: StepContext
   ) {
     this.component = node.info
-    this.key = round === 0 ? `${path}${node.info.id}` : `${path}${node.info.id}#${round}`
+    this.key = keyOf(path, node.info.id, round)
     this.#inputs = inputs
     this.#context = context
   }
@@ -68,26 +81,49 @@ export class Step implements Component.Step {
   emit(kind: "content" | "thinking", text: string): void {
     this.#context.emit?.({ _tag: "Content", ...this.place(), kind, text })
   }
+  used(model: string, usage: Usage): void {
+    this.#context.emit?.({ _tag: "Usage", ...this.place(), model, usage })
+  }
   place() {
     const { id, name, title } = this.component
     return { key: this.key, componentId: id, component: name, title }
   }
 }
 
+export const keyOf = (path: string, id: string, round: number): string =>
+  round === 0 ? `${path}${id}` : `${path}${id}#${round}`
+
+/** A loop that was held on its way: it has no outputs yet. */
+export class Held extends Data.TaggedError("Held")<{ readonly loop: LoopState }> {
+  override get message(): string {
+    return "held"
+  }
+}
+
+/** What the body of a loop or a job comes to. */
+export type Opened =
+  | Component.Outputs
+  | Component.ComponentFailed
+  | Held
+  | Effect.Effect<Component.Outputs, Component.ComponentFailed | Held, Services>
+
 /**
  * Executes a component. A plain result means it is already done; an effect never fails but with the run's own
  * interruption. A component that throws or dies fails alone: its run and all others go on.
  */
 export const execute = (
+  state: RunState,
   node: Node,
   step: Step,
   inputs: Readonly<Record<string, unknown>>,
-  around: StepRunner | undefined,
-  trace: boolean
-): Component.Outputs | Component.ComponentFailed | Settled => {
+  held: LoopState | undefined
+): Ended | Settled => {
+  const { around, open, traced: trace } = state.options
   const start = () => {
     try {
-      return node.component.run({ config: node.config as never, inputs, step })
+      return node.region === undefined
+        ? node.component.run({ config: node.config as never, inputs, step })
+        : open(state, node, node.region, step, inputs, held)
     } catch (defect) {
       return crashed(step, defect)
     }
@@ -98,7 +134,7 @@ export const execute = (
   }
   const whole = Effect.suspend(() => {
     const result = start()
-    return result instanceof Component.ComponentFailed
+    return result instanceof Component.ComponentFailed || result instanceof Held
       ? Effect.fail(result)
       : isWaiting(result)
       ? result
@@ -109,12 +145,13 @@ export const execute = (
 }
 
 type Waiting = Effect.Effect<Component.Outputs, { readonly message: string }, Services>
-/** Ends with outputs or a failure of the component; never fails. */
-export type Settled = Effect.Effect<Component.Outputs | Component.ComponentFailed, never, Services>
+type Ended = Component.Outputs | Component.ComponentFailed | Held
+/** Ends with outputs, a failure of the component, or the loop that was held; never fails. */
+type Settled = Effect.Effect<Ended, never, Services>
 
 /** Components are also written without types: what are no outputs fails its step alone. */
-const checked = (step: Step, result: unknown): Component.Outputs | Component.ComponentFailed => {
-  if (result instanceof Component.ComponentFailed) return result
+const checked = (step: Step, result: unknown): Ended => {
+  if (result instanceof Component.ComponentFailed || result instanceof Held) return result
   try {
     // A copy has been read once: outputs that compute themselves do it here, where they can fail alone.
     if (isOutputs(result)) return { ...result }
@@ -132,14 +169,16 @@ const isOutputs = (result: unknown): result is Component.Outputs =>
   typeof result === "object" && result !== null && !Array.isArray(result) && !(result instanceof Promise)
 
 const isWaiting = (result: unknown): result is Waiting =>
-  !(result instanceof Component.ComponentFailed) && Effect.isEffect(result)
+  Effect.isEffect(result) && !(result instanceof Component.ComponentFailed || result instanceof Held)
 
 const settled = (step: Step, effect: Waiting): Settled =>
   Effect.catchAllCause(
     Effect.map(effect, (outputs) => checked(step, outputs)),
-    (cause): Effect.Effect<Component.ComponentFailed> => {
+    (cause): Effect.Effect<Component.ComponentFailed | Held> => {
       const failure = Cause.failureOption(cause)
-      if (failure._tag === "Some") return Effect.succeed(failed(failure.value))
+      if (failure._tag === "Some") {
+        return Effect.succeed(failure.value instanceof Held ? failure.value : failed(failure.value))
+      }
       const failedStep = crashed(step, Cause.squash(cause))
       return Effect.as(
         Effect.logError(`component ${step.component.name} "${step.component.id}" crashed`, cause),

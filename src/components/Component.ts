@@ -1,6 +1,7 @@
 /** What a component is: plain data with one `run`. The engine decodes settings at load and coerces inputs before `run`. */
 import { type Duration, type Effect, Schema } from "effect"
 import type { Template } from "../kernel/TemplateString.ts"
+import type { Usage } from "../subsystems/llm/Prompt.ts"
 import type { Services } from "./Services.ts"
 
 /**
@@ -34,6 +35,8 @@ export interface Step {
   readonly jobs: Jobs
   /** Sends model output of a passthrough component to whoever called the agent. */
   readonly emit: (kind: "content" | "thinking", text: string) => void
+  /** Tells whoever watches the run what a call of a model took. */
+  readonly used: (model: string, usage: Usage) => void
 }
 
 export interface JobState {
@@ -145,17 +148,19 @@ export interface Component<Name extends string, C extends Fields, I extends Fiel
   readonly inert: boolean
 }
 
-export type Region<Config> = Loop<Config> | Job
+export type Region<Config> = Loop<Config> | Job<Config>
 
 /** The body runs once for every item; `run` of the component is called only when there is no body. */
 export interface Loop<Config> {
   readonly kind: "loop"
   /** Outputs that lead out of the loop; all others lead into its body. */
   readonly leavesBy: ReadonlyArray<string>
-  /** What the inner outputs carry, item by item. */
+  /** What it goes over; the same for the same inputs, since a loop that was held reads it again. */
   readonly items: (
     call: Pick<Call<Config, Readonly<Record<string, unknown>>>, "config" | "inputs">
-  ) => ReadonlyArray<Outputs>
+  ) => ReadonlyArray<unknown>
+  /** What the inner outputs carry for an item. */
+  readonly feed: (item: unknown) => Outputs
   /** Items at once. */
   readonly concurrency: (config: Config) => number
   /** Whether an item whose part ends in an unhandled failure ends the loop, which then fails with it. */
@@ -165,8 +170,10 @@ export interface Loop<Config> {
 }
 
 /** The body runs in the background, with the inputs of the component as its outputs; `JobID` names it. */
-export interface Job {
+export interface Job<Config> {
   readonly kind: "job"
+  /** When the run that started it ends before it: it goes on, is waited for, or is stopped. */
+  readonly atEnd: (config: Config) => "outlive" | "await" | "stop"
   /** Outputs that lead on beside the job. */
   readonly leavesBy: ReadonlyArray<string>
 }

@@ -58,6 +58,28 @@ export const preview = (value: unknown, max = 40): string => {
 
 const isHolder = (value: unknown): value is object => typeof value === "object" && value !== null
 
+/** About how many bytes a value takes as JSON, for people to see; of a large value what its first 10,000 parts take. */
+export const sizeOf = (value: unknown): number => {
+  let bytes = 0
+  let left = 10_000
+  const open: Array<unknown> = [value]
+  while (open.length > 0 && left-- > 0) {
+    const one = open.pop()
+    if (typeof one === "string") bytes += one.length + 2
+    else if (typeof one !== "object" || one === null) bytes += String(one).length
+    else if (ArrayBuffer.isView(one)) bytes += one.byteLength
+    else {
+      bytes += 2
+      for (const key of Object.keys(one)) {
+        if (left-- <= 0) break
+        if (!Array.isArray(one)) bytes += key.length + 3
+        open.push(property(one, key))
+      }
+    }
+  }
+  return bytes
+}
+
 const isDelimited = (text: string) =>
   (text.startsWith("{") && text.endsWith("}")) || (text.startsWith("[") && text.endsWith("]"))
 

@@ -1,11 +1,12 @@
 /** The runtime behind the Promise API: a booted system, started on first use; and who is asking it. */
-import { Cause, Context, Effect, Exit, Layer, ManagedRuntime, Schema, Stream } from "effect"
+import { Cause, Effect, Exit, Layer, ManagedRuntime, Schema, Stream } from "effect"
 import type { ConversationEvent } from "../agents/Conversation.ts"
-import * as RunGate from "../agents/RunGate.ts"
+import { ShuttingDown } from "../agents/RunGate.ts"
 import { layerFromConfig, type SreConfig } from "../boot/Configuration.ts"
 import type { Options, Sre as Services } from "../boot/Sre.ts"
 import type { BootError } from "../kernel/BootError.ts"
 import * as Candidate from "../security/Candidate.ts"
+import * as Calls from "./Calls.ts"
 import { Command } from "./Command.ts"
 import { Emitter } from "./Emitter.ts"
 
@@ -20,17 +21,14 @@ export interface RunOptions {
   readonly signal?: AbortSignal | undefined
 }
 
-/** Calls under way, which `stop()` waits for. */
-class Calls extends Context.Tag("effect-sre/SdkCalls")<Calls, RunGate.RunGate>() {}
-
 export class SRE {
   static #current: SRE | undefined
 
-  readonly #runtime: ManagedRuntime.ManagedRuntime<Services | Calls, BootError>
+  readonly #runtime: ManagedRuntime.ManagedRuntime<Services | Calls.Calls, BootError>
   #stopping: Promise<void> | undefined = undefined
 
   private constructor(config: SreConfig, options: Options) {
-    const calls = Layer.scoped(Calls, RunGate.openGate(Infinity, options.agents?.drainTimeout ?? "10 seconds"))
+    const calls = Calls.layer(options.agents?.drainTimeout ?? "10 seconds")
     this.#runtime = ManagedRuntime.make(Layer.provideMerge(calls, layerFromConfig(config, options)))
   }
 
@@ -62,12 +60,12 @@ export class SRE {
 
   /** Runs an effect that may use every service. Rejects with the effect's own typed error, or the signal's reason. */
   async run<A, E>(effect: Effect.Effect<A, E, Services>, { as = localUser, signal }: RunOptions = {}): Promise<A> {
-    if (this.#stopping !== undefined) throw new RunGate.ShuttingDown()
+    if (this.#stopping !== undefined) throw new ShuttingDown()
     const call = Candidate.as(effect, candidateOf(as))
-    const exit = await this.#runtime.runPromiseExit(Effect.flatMap(Calls, (calls) => calls(() => call)), { signal })
+    const exit = await this.#runtime.runPromiseExit(Effect.flatMap(Calls.Calls, (calls) => calls(call)), { signal })
     if (Exit.isSuccess(exit)) return exit.value
     if (!Cause.isInterruptedOnly(exit.cause)) throw Cause.squash(exit.cause)
-    throw signal?.aborted === true ? signal.reason : new RunGate.ShuttingDown()
+    throw signal?.aborted === true ? signal.reason : new ShuttingDown()
   }
 }
 

@@ -4,7 +4,7 @@ import * as HttpApiEndpoint from "@effect/platform/HttpApiEndpoint"
 import * as HttpApiGroup from "@effect/platform/HttpApiGroup"
 import * as OpenApi from "@effect/platform/OpenApi"
 import { Schema } from "effect"
-import { EndpointNotFound, NoModel, RunTimedOut } from "../agents/Agents.ts"
+import { EndpointNotFound, NoModel, RunStopped, RunTimedOut } from "../agents/Agents.ts"
 import { BadInput } from "../agents/Endpoint.ts"
 import { RoundsExceeded } from "../agents/Run.ts"
 import { Overloaded, ShuttingDown } from "../agents/RunGate.ts"
@@ -67,6 +67,7 @@ const calls = HttpApiGroup.make("calls")
   .addError(wire(EndpointNotFound), { status: 404 })
   .addError(wire(RoundsExceeded), { status: 422 })
   .addError(wire(RunTimedOut), { status: 504 })
+  .addError(wire(RunStopped), { status: 409 })
 
 const agents = HttpApiGroup.make("agents")
   .add(HttpApiEndpoint.get("list", "/agents").addSuccess(Schema.Struct({ agents: Schema.Array(Agent) })))

@@ -1,15 +1,19 @@
 /** Small documents for tests: components in short form, connections as `"E.x -> H.Data"`. */
-import { Context, Effect, Schema } from "effect"
+import { Context, Duration, Effect, Layer, Schema } from "effect"
 import * as AgentDefinition from "../../src/agents/AgentDefinition.ts"
 import type { AgentEventBody } from "../../src/agents/AgentEvents.ts"
 import * as Compile from "../../src/agents/Compile.ts"
 import type { EndpointRequest } from "../../src/agents/Endpoint.ts"
-import * as JobTable from "../../src/agents/JobTable.ts"
-import * as Run from "../../src/agents/Run.ts"
+import { Process } from "../../src/agents/Process.ts"
+import * as Runs from "../../src/agents/Runs.ts"
 import type { StepRunner } from "../../src/agents/Step.ts"
 import * as Component from "../../src/components/Component.ts"
 import type { Services } from "../../src/components/Services.ts"
 import { APIEndpoint } from "../../src/components/system/APIEndpoint.ts"
+import { RAMCache } from "../../src/connectors/cache/RAMCache.ts"
+import * as Acl from "../../src/security/Acl.ts"
+import * as Candidate from "../../src/security/Candidate.ts"
+import * as RuntimeContext from "../../src/subsystems/memory/RuntimeContext.ts"
 
 export interface Short {
   readonly name: string
@@ -117,7 +121,7 @@ export const compiled = (document: unknown, registry: Compile.Registry = compone
 /** Compiles and runs `POST go` (or another endpoint) without a process table around it. */
 export const runDocument = (
   document: unknown,
-  request: EndpointRequest,
+  prepared: EndpointRequest,
   options: {
     readonly registry?: Compile.Registry
     readonly key?: string
@@ -127,19 +131,32 @@ export const runDocument = (
   } = {}
 ) =>
   Effect.gen(function*() {
-    const { program } = yield* compiled(document, options.registry)
-    const jobs = yield* JobTable.make
+    const definition = yield* AgentDefinition.fromUnknown(document)
+    const { program, warnings } = yield* Compile.compile(definition, options.registry ?? components)
+    const candidate = Candidate.agent(definition.id)
+    const runs = yield* Runs.make({ ...unbounded, maxRounds: options.maxRounds ?? 100 })
+    const process = new Process({ definition, program, warnings, candidate, parent: undefined, acl: Acl.empty })
     const plan = program.plans.get(options.key ?? "POST go")!
-    const prepared = yield* plan.endpoint.prepare(request)
-    return yield* Run.run(program, plan, {
-      agent: program.agent,
-      run: { id: "r1", sessionId: "s1", workflowId: "w1", conversationId: undefined, request: prepared },
-      emit: options.emit,
-      around: options.around,
-      maxRounds: options.maxRounds ?? 100,
-      jobs
-    })
-  }).pipe(Effect.scoped, Effect.provide(noServices))
+    const request = yield* plan.endpoint.prepare(prepared)
+    const info = { id: "r1", sessionId: "s1", workflowId: "w1", conversationId: undefined, request }
+    const { around, emit: tell } = options
+    const run = yield* runs.begin({ process, info, caller: candidate }, plan, { events: false, around, tell })
+    return yield* runs.complete(run)
+  }).pipe(Effect.scoped, Effect.provide(runtimeContext), Effect.provide(noServices))
+
+const unbounded: Omit<Runs.RunsOptions, "maxRounds"> = {
+  maxRuns: Infinity,
+  maxRunsPerAgent: Infinity,
+  maxRunsPerCandidate: Infinity,
+  maxQueued: 0,
+  maxWait: Duration.zero,
+  maxPausedPerAgent: Infinity,
+  runTimeout: Duration.hours(10),
+  jobTimeout: Duration.hours(10),
+  drainTimeout: Duration.zero,
+  busy: undefined
+}
 
 /** The components of these tests ask for no service. */
 const noServices = Context.empty() as Context.Context<Services>
+const runtimeContext = Layer.provide(RuntimeContext.layer, RAMCache.layer({}))

@@ -123,7 +123,10 @@ const system = Layer.scoped(
     const agents = Context.get(context, Agents)
     yield* local(Effect.flatMap(AgentDefinition.fromUnknown(document), agents.load))
     yield* Effect.provide(Server.serve({ auth: "local", maxBodyBytes: 1_000_000 }), context)
-    return { url: yield* Context.get(context, Router).baseUrl, running: Effect.orDie(local(agents.running)) }
+    return {
+      url: yield* Context.get(context, Router).baseUrl,
+      running: Effect.map(Effect.orDie(local(agents.counts)), ({ running }) => running)
+    }
   })
 )
 

@@ -40,6 +40,7 @@ describe("a backend that fails", () => {
           Account.layer,
           Layer.succeed(Account.AccountConnector, {
             teamsOf: () => Effect.succeed([]),
+            permissions: () => Effect.succeedNone,
             members: () => Effect.succeed([]),
             settings: () => Effect.succeed({}),
             authenticate: () =>
@@ -70,6 +71,7 @@ describe("a backend that fails", () => {
         Account.layer,
         Layer.succeed(Account.AccountConnector, {
           teamsOf: () => Effect.succeed([]),
+          permissions: () => Effect.succeedNone,
           members: () => Effect.succeed([]),
           settings: () => Effect.succeed({}),
           authenticate: () => Effect.die(new Error(secret))

@@ -50,7 +50,7 @@ describe("a run as its events", () => {
 
   it.scopedLive("what is refused is answered with a status, not with a stream", () =>
     Effect.gen(function*() {
-      const { begun, url } = yield* serving({ agents: { maxRuns: 1 } })
+      const { begun, url } = yield* serving({ agents: { maxRuns: 1, maxQueued: 0 } })
       const statusOf = (path: string, body: unknown) =>
         Effect.map(post(`${url}${path}`, body, events), ({ json, status }) => [status, json.error])
       assert.deepStrictEqual(yield* statusOf("/agents/nope/api/echo", {}), [404, "AgentNotFound"])

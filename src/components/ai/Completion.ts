@@ -117,6 +117,7 @@ export const ask = Effect.fnUntraced(function*(
   let reason: Prompt.FinishReason = "unknown"
   const add = (event: Prompt.LLMEvent) => {
     if (event.type === "finish") reason = event.reason
+    if (event.type === "usage") step.used(model.name, event.usage)
     if (event.type === "text") text += event.delta
     if (config.passthrough && event.type === "text") step.emit("content", event.delta)
     if (config.passthrough && event.type === "reasoning") step.emit("thinking", event.delta)

@@ -23,7 +23,8 @@ export const ForEach = Component.make("ForEach", {
   region: {
     kind: "loop",
     leavesBy: ["Result"],
-    items: ({ config, inputs }) => itemsOf(inputs["Input"], config.entries).map((Loop) => ({ Loop })),
+    items: ({ config, inputs }) => itemsOf(inputs["Input"], config.entries),
+    feed: (Loop) => ({ Loop }),
     concurrency: ({ concurrency }) => concurrency,
     stops: ({ onError }) => onError === "stop",
     result: ({ format }, items) => ({ Result: items.flat().flatMap((record) => formats[format](record)) })

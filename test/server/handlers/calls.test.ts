@@ -231,7 +231,7 @@ describe("refusals", () => {
 
   it.scopedLive("as many runs as the operator allows: the next is a 429 that says when to come back", () =>
     Effect.gen(function*() {
-      const { begun, release, url } = yield* serving({ agents: { maxRuns: 1 } })
+      const { begun, release, url } = yield* serving({ agents: { maxRuns: 1, maxQueued: 0 } })
       const first = yield* Effect.fork(post(`${url}/agents/a1/api/slow`, { text: "x" }))
       yield* Deferred.await(begun)
       const second = yield* post(`${url}/agents/a1/api/slow`, { text: "y" })

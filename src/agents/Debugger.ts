@@ -1,0 +1,81 @@
+/** Debugging of one run: outputs given in the place of components, and what each step got and gave. */
+import { Effect, Schema } from "effect"
+import * as Component from "../components/Component.ts"
+import type { StepRunner } from "./Step.ts"
+
+const Values = Schema.Record({ key: Schema.String, value: Schema.Unknown })
+
+/** What a step got and came to; while it is under way neither outputs nor error. */
+export const SeenStep = Schema.Struct({
+  key: Schema.String,
+  componentId: Schema.String,
+  inputs: Values,
+  outputs: Schema.optional(Values),
+  error: Schema.optional(Schema.String)
+})
+export interface SeenStep extends Schema.Schema.Type<typeof SeenStep> {}
+
+export interface DebugOptions {
+  /** Held before its first step. */
+  readonly hold?: boolean | undefined
+  /** Ids of components in front of which the run is held. */
+  readonly breakpoints?: ReadonlyArray<string> | undefined
+  /** Outputs by component id: given whenever it is its turn, in its place. */
+  readonly mocks?: Readonly<Record<string, Component.Outputs>> | undefined
+}
+
+/** Steps that are remembered; of a longer run the last ones. */
+const maxSeen = 1000
+
+export class Debugger {
+  readonly mocks: Map<string, Component.Outputs>
+  /** Outputs for the next time a component has its turn. */
+  readonly injected = new Map<string, Component.Outputs>()
+  readonly #seen = new Map<string, SeenStep>()
+
+  constructor(mocks: DebugOptions["mocks"] = {}, seen: Iterable<SeenStep> = []) {
+    this.mocks = new Map(Object.entries(mocks))
+    for (const step of seen) this.#see(step)
+  }
+
+  /** In the order in which the steps began. */
+  get seen(): ReadonlyArray<SeenStep> {
+    return Array.from(this.#seen.values())
+  }
+
+  readonly around: StepRunner = <E extends { readonly message: string }, R>(
+    step: Component.Step,
+    inputs: Readonly<Record<string, unknown>>,
+    execute: Effect.Effect<Component.Outputs, E, R>
+  ) =>
+    Effect.suspend((): Effect.Effect<Component.Outputs, E | Component.ComponentFailed, R> => {
+      const { id } = step.component
+      const seen = { key: step.key, componentId: id, inputs }
+      this.#see(seen)
+      const given = this.injected.get(id) ?? this.mocks.get(id)
+      this.injected.delete(id)
+      if (given !== undefined) {
+        this.#see({ ...seen, outputs: given })
+        return failureOf(given) ?? Effect.succeed(given)
+      }
+      return Effect.tapBoth(execute, {
+        onSuccess: (outputs) => Effect.sync(() => this.#see({ ...seen, outputs })),
+        onFailure: (error) => Effect.sync(() => this.#see({ ...seen, error: error.message }))
+      })
+    })
+
+  #see(step: SeenStep): void {
+    if (!this.#seen.has(step.key) && this.#seen.size >= maxSeen) {
+      this.#seen.delete(this.#seen.keys().next().value!)
+    }
+    this.#seen.set(step.key, step)
+  }
+}
+
+/** Outputs with nothing but `_error` stand for a failure of the component. */
+const failureOf = (outputs: Component.Outputs) => {
+  const { _error: error, ...rest } = outputs
+  return error === undefined || error === null
+    ? undefined
+    : Effect.fail(new Component.ComponentFailed({ message: String(error), outputs: rest }))
+}

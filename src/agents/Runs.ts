@@ -1,0 +1,402 @@
+/** The runs of all agents: those under way, those that are held, and for a while those that ended in the background. */
+import { Cause, Deferred, type Duration, Effect, Exit, Fiber, Option, Schedule } from "effect"
+import type * as Component from "../components/Component.ts"
+import type { Services } from "../components/Services.ts"
+import * as Ids from "../kernel/Ids.ts"
+import { isTraced, traced } from "../kernel/Trace.ts"
+import * as Candidate from "../security/Candidate.ts"
+import * as Log from "../subsystems/io/Log.ts"
+import type { RuntimeContextError } from "../subsystems/memory/RuntimeContext.ts"
+import { RunNotFound, RunNotReady, RunStopped, RunTimedOut } from "./AgentErrors.ts"
+import type { AgentEventBody } from "./AgentEvents.ts"
+import type { DebugChange } from "./AgentRequests.ts"
+import { AgentRun, nextOf, type Origin, type RunFailure, type Target } from "./AgentRun.ts"
+import type { RunResult } from "./Answer.ts"
+import { planKey } from "./Compile.ts"
+import { Debugger, type DebugOptions } from "./Debugger.ts"
+import { EndedRuns } from "./EndedRuns.ts"
+import { EventLog } from "./EventLog.ts"
+import { bodyOf } from "./Loops.ts"
+import * as PausedRuns from "./PausedRuns.ts"
+import type { Process } from "./Process.ts"
+import type { Place, Plan } from "./Program.ts"
+import * as Run from "./Run.ts"
+import type { Advance } from "./RunControl.ts"
+import { add, Overloaded, RunGate, type RunLimits, ShuttingDown } from "./RunGate.ts"
+import * as RunJobs from "./RunJobs.ts"
+import type { RunOptions } from "./RunState.ts"
+import * as SavedRun from "./SavedRun.ts"
+import type { Jobs, StepRunner } from "./Step.ts"
+
+export interface RunsOptions extends RunLimits {
+  /** Rounds of cycles in one run. */
+  readonly maxRounds: number
+  /** After this a run, or a job, is stopped; time in which it is held does not count. */
+  readonly runTimeout: Duration.Duration
+  readonly jobTimeout: Duration.Duration
+  /** Runs of one agent that may be held at once. */
+  readonly maxPausedPerAgent: number
+  /** How long shutdown waits for runs before it stops them. */
+  readonly drainTimeout: Duration.Duration
+  /** Says when the process itself is too busy for another run. */
+  readonly busy: Effect.Effect<Overloaded | undefined> | undefined
+}
+
+export interface Watch {
+  /** Whether its events are kept. */
+  readonly events: boolean
+  /** Told as well as kept. */
+  readonly tell?: ((event: AgentEventBody) => void) | undefined
+  readonly debug?: DebugOptions | undefined
+  /** Wraps its steps, when it is not debugged. */
+  readonly around?: StepRunner | undefined
+}
+
+export type Runs = Effect.Effect.Success<ReturnType<typeof make>>
+
+export const make = (options: RunsOptions) =>
+  Effect.gen(function*() {
+    const services = yield* Effect.context<Services>()
+    const saved = yield* PausedRuns.make
+    const log = yield* Effect.serviceOption(Log.Log)
+    const clock = yield* Effect.clock
+    const scope = yield* Effect.scope
+    const gate = new RunGate(options, options.busy)
+    const table = new Map<string, AgentRun>()
+    const ended = new EndedRuns((id) => table.delete(id))
+    const paused = new Map<string, number>()
+    const jobs = new Map<string, number>()
+    const now = () => clock.unsafeCurrentTimeMillis()
+
+    const create = (origin: Origin, { around, debug, events, tell }: Watch, id = origin.info.id): AgentRun => {
+      const log = events ? new EventLog(id, now) : undefined
+      const run = new AgentRun(id, origin, log, debug && new Debugger(debug.mocks), { around, tell })
+      if (debug?.breakpoints !== undefined) run.control.breakAt(debug.breakpoints)
+      if (debug?.hold === true) run.control.hold()
+      table.set(id, run)
+      return run
+    }
+
+    /** Tells the watchers of a run, and those of all runs of its agent. */
+    const tellerOf = ({ events, id, process, tell }: AgentRun): ((event: AgentEventBody) => void) | undefined => {
+      const { monitors } = process
+      return monitors === undefined ? events?.push ?? tell : (event) => {
+        events?.push(event)
+        tell?.(event)
+        for (const monitor of monitors) monitor.add(id, event)
+      }
+    }
+    const tellBegun = (run: AgentRun) => {
+      if (run.hasBegun) return
+      run.hasBegun = true
+      const { endpoint, method } = run.info.request
+      tell(run, { _tag: "RunStarted", agentId: run.process.id, what: run.what, endpoint, method })
+    }
+    const tell = (run: AgentRun, event: AgentEventBody) => tellerOf(run)?.(event)
+
+    const optionsOf = (run: AgentRun): RunOptions => ({
+      agent: run.process.program.agent,
+      run: run.info,
+      emit: tellerOf(run),
+      maxRounds: options.maxRounds,
+      jobs: jobsOf(run),
+      control: run.control,
+      around: run.around
+    })
+
+    const stopped = ({ id, process, stopping = "whoever waited for it went away" }: AgentRun) =>
+      new RunStopped({ agent: process.id, run: id, reason: stopping })
+
+    /** Works on what has to be waited for, in a fiber that can be stopped without stopping whoever waits. */
+    const inFiber = <A, E>(
+      run: AgentRun,
+      interruptible: <B, F>(self: Effect.Effect<B, F>) => Effect.Effect<B, F>,
+      work: Effect.Effect<A, E>
+    ): Effect.Effect<A, E | RunStopped> =>
+      Effect.flatMap(Effect.forkDaemon(Effect.interruptible(work)), (fiber) => {
+        run.fiber = fiber
+        const waiting = Effect.onInterrupt(interruptible(Fiber.await(fiber)), () => Fiber.interrupt(fiber))
+        return Effect.flatMap(waiting, (exit): Effect.Effect<A, E | RunStopped> => {
+          run.fiber = undefined
+          return run.stopping !== undefined && Exit.isInterrupted(exit) ? stopped(run) : exit
+        })
+      })
+
+    const timed = <A, E>({ process, target, what }: AgentRun, work: Effect.Effect<A, E, Services>) => {
+      const after = target._tag === "Job" ? options.jobTimeout : options.runTimeout
+      return work.pipe(
+        Effect.timeoutFail({
+          duration: after,
+          onTimeout: () => new RunTimedOut({ agent: process.id, endpoint: what, after })
+        }),
+        Effect.provide(services),
+        Candidate.as(process.candidate)
+      )
+    }
+
+    /** From the door to the answer, or to where the run is held. Jobs are let in by the run that starts them. */
+    const attempt = (run: AgentRun): Effect.Effect<Run.Outcome, RunFailure> =>
+      Effect.uninterruptibleMask((interruptible) => {
+        const isJob = run.target._tag === "Job"
+        const agent = run.process.id
+        const caller = isJob ? "" : Candidate.format(run.caller)
+        const entering = isJob ? undefined : gate.enter(agent, caller)
+        const work = Effect.suspend((): Effect.Effect<Run.Outcome, RunFailure> => {
+          if (run.stopping !== undefined) return stopped(run)
+          run.status = "running"
+          tellBegun(run)
+          const begun = Run.proceed(run.state!)
+          return Effect.isEffect(begun) ? inFiber(run, interruptible, timed(run, begun)) : Effect.succeed(begun)
+        })
+        const within = isJob ? work : Effect.ensuring(work, Effect.sync(() => gate.leave(agent, caller)))
+        return entering === undefined ? within : Effect.zipRight(inFiber(run, interruptible, entering), within)
+      })
+
+    const execute = (run: AgentRun): Effect.Effect<Run.Outcome, RunFailure> =>
+      attempt(run).pipe(
+        Effect.tap((outcome) => outcome === undefined ? Effect.void : jobsAwaited(run)),
+        Effect.onExit((exit) => settle(run, exit)),
+        traced("agent.run", { "agent.id": run.process.id, "run.id": run.id })
+      )
+
+    const settle = (run: AgentRun, exit: Exit.Exit<Run.Outcome, RunFailure>): Effect.Effect<void> => {
+      if (Exit.isFailure(exit)) {
+        const error = Option.getOrElse(Cause.failureOption(exit.cause), () => stopped(run))
+        return end(run, error._tag === "RunStopped" ? "stopped" : "failed", Exit.fail(error))
+      }
+      return exit.value === undefined
+        ? held(run)
+        : end(run, exit.value.failed ? "failed" : "answered", Exit.succeed(exit.value))
+    }
+
+    const held = (run: AgentRun): Effect.Effect<void> =>
+      Effect.suspend(() => {
+        tell(run, { _tag: "RunPaused", next: nextOf(run.state!) })
+        add(paused, run.process.id, 1)
+        run.held()
+        return run.stopping === undefined ? saved.keep(run) : endPaused(run)
+      })
+
+    const endPaused = (run: AgentRun) =>
+      Effect.suspend(() => {
+        add(paused, run.process.id, -1)
+        return end(run, "stopped", Exit.fail(stopped(run)))
+      })
+
+    const end = (
+      run: AgentRun,
+      status: "answered" | "failed" | "stopped",
+      exit: Exit.Exit<RunResult, RunFailure>
+    ): Effect.Effect<void> =>
+      Effect.suspend(() => {
+        const event = Exit.match(exit, {
+          onSuccess: ({ answer, failed }): AgentEventBody => ({ _tag: "RunEnded", answer, failed }),
+          onFailure: (cause): AgentEventBody => {
+            const error = Cause.squash(cause) as RunFailure
+            return { _tag: "RunFailed", error: error._tag, message: error.message }
+          }
+        })
+        if (run.hasBegun) tell(run, event)
+        run.events?.end()
+        run.over(status, exit, now())
+        if (run.kept) ended.add(run)
+        else table.delete(run.id)
+        if (run.target._tag === "Job") jobEnded(run)
+        return Effect.all([record(run), saved.forget(run), jobsStopped(run)], { discard: true })
+      })
+
+    const record = ({ id, process, status, what }: AgentRun) =>
+      Option.isNone(log) ? Effect.void : log.value.record({
+        level: status === "answered" ? "info" : "warning",
+        message: `${what} of ${process.id} ${status}`,
+        runId: id
+      }).pipe(Effect.ignore, Candidate.as(process.candidate))
+
+    /** In the background: it is under way when this returns, and known for a while after its end. */
+    const launch = (run: AgentRun): Effect.Effect<void> => {
+      run.kept = true
+      return Effect.asVoid(Effect.forkIn(Effect.interruptible(Effect.exit(execute(run))), scope))
+    }
+
+    const isJobOf = (run: AgentRun) => (one: AgentRun) => one.parent === run.id && !one.isOver
+    const jobsOfRun = (run: AgentRun) => run.hasJobs ? Array.from(table.values()).filter(isJobOf(run)) : []
+    const jobsAwaited = (run: AgentRun) =>
+      Effect.forEach(
+        jobsOfRun(run).filter(({ target }) => target._tag === "Job" && target.atEnd === "await"),
+        ({ outcome }) => Effect.exit(Deferred.await(outcome)),
+        { discard: true }
+      )
+    /** Those that were to end with the run; all of them when it was stopped. */
+    const jobsStopped = (run: AgentRun) =>
+      Effect.forEach(
+        jobsOfRun(run).filter(({ target }) =>
+          run.status === "stopped" || (target._tag === "Job" && target.atEnd === "stop")
+        ),
+        (job) => stop(job, run.stopping ?? "the run that started it has ended"),
+        { concurrency: "unbounded", discard: true }
+      )
+    const jobEnded = (run: AgentRun) => {
+      add(jobs, run.process.id, -1)
+      const parent = run.parent === undefined ? undefined : table.get(run.parent)
+      if (parent !== undefined && !parent.isOver) {
+        tell(parent, { _tag: "JobEnded", jobId: run.id, failed: run.status !== "answered" })
+      }
+    }
+
+    const jobsOf = (run: AgentRun): Jobs => ({
+      start: (around, opener, region, step, inputs) =>
+        Effect.suspend(() => {
+          const { process } = run
+          if ((jobs.get(process.id) ?? 0) >= RunJobs.maxJobs) return RunJobs.tooMany
+          const { atEnd } = opener.component.region as Component.Job<never>
+          const id = Ids.unsafeMake(opener.info.id)
+          const job = create(
+            {
+              process,
+              target: { _tag: "Job", opener: opener.info.id, atEnd: atEnd(opener.config as never) },
+              info: run.info,
+              caller: run.caller,
+              parent: run.id,
+              startedAt: now()
+            },
+            { events: true, debug: run.debug && { mocks: Object.fromEntries(run.debug.mocks) } },
+            id
+          )
+          job.state = bodyOf(around, region, inputs, `${step.key}/`, optionsOf(job))
+          add(jobs, process.id, 1)
+          run.hasJobs = true
+          tell(run, { _tag: "JobStarted", ...step.place(), jobId: id })
+          return Effect.as(launch(job), id)
+        }),
+      wait: (ids, count, timeout) => RunJobs.wait((id) => table.get(id), run.process, ids, count, timeout)
+    })
+
+    const stop = (run: AgentRun, reason: string): Effect.Effect<void> =>
+      Effect.suspend(() => {
+        if (run.isOver) return Effect.void
+        run.stopping ??= reason
+        if (run.status === "paused") return endPaused(run)
+        const { fiber, outcome } = run
+        return Effect.zipRight(
+          fiber === undefined ? Effect.void : Fiber.interrupt(fiber),
+          Effect.exit(Deferred.await(outcome))
+        )
+      }).pipe(Effect.asVoid)
+
+    const pause = (run: AgentRun) =>
+      Effect.suspend((): Effect.Effect<void, RunNotReady | Overloaded> => {
+        if (run.isOver) return notReady(run, "it is over")
+        const max = options.maxPausedPerAgent
+        if ((paused.get(run.process.id) ?? 0) >= max) return new Overloaded({ limit: "paused", max })
+        run.control.hold()
+        return Effect.void
+      })
+
+    /** Goes on with a run that is held; with one step only, waits until it is held again or over. */
+    const resume = (run: AgentRun, how: Advance): Effect.Effect<void, RunNotReady> =>
+      Effect.suspend(() => {
+        if (run.isOver) return notReady(run, "it is over")
+        if (run.status !== "paused") {
+          if (how !== "continue") return notReady(run, "it can be stepped through while it is paused")
+          run.control.advance("continue")
+          return Effect.void
+        }
+        add(paused, run.process.id, -1)
+        run.status = "queued"
+        run.control.advance(how)
+        tell(run, { _tag: "RunResumed" })
+        const { rest } = run
+        return Effect.zipRight(launch(run), how === "continue" ? Effect.void : Deferred.await(rest))
+      })
+
+    const find = (process: Process, id: string): Effect.Effect<AgentRun, RunNotFound | RuntimeContextError> =>
+      Effect.suspend(() => {
+        const run = table.get(id)
+        return run === undefined ? load(process, id) : run.process.id === process.id
+          ? Effect.succeed(run)
+          : new RunNotFound({ agent: process.id, run: id })
+      })
+
+    /** A run that this process has not seen: held by one that is no more. */
+    const load = Effect.fnUntraced(function*(process: Process, id: string) {
+      const found = yield* saved.find(process, id)
+      const known = table.get(id)
+      if (known !== undefined) return known
+      const events = new EventLog(id, now, found.nextEvent)
+      const run = yield* SavedRun.restored(process, id, found, events, optionsOf)
+      run.held()
+      add(paused, process.id, 1)
+      table.set(id, run)
+      return run
+    })
+
+    yield* Effect.sync(() => ended.sweep(now())).pipe(
+      Effect.schedule(Schedule.spaced("1 minute")),
+      Effect.forkScoped
+    )
+    yield* Effect.addFinalizer(() =>
+      Effect.zipRight(
+        Effect.timeoutOption(Effect.interruptible(gate.close), options.drainTimeout),
+        Effect.suspend(() =>
+          Effect.forEach(
+            Array.from(table.values()).filter(({ isOver }) => !isOver),
+            (run) =>
+              run.status === "paused"
+                // Its state stays where it was saved.
+                ? Effect.sync(() => run.over("stopped", Exit.fail(new ShuttingDown()), now()))
+                : stop(run, "the system is shutting down"),
+            { concurrency: "unbounded", discard: true }
+          )
+        )
+      )
+    )
+
+    return {
+      /** A run about to begin, at an endpoint or at one component alone: then its inputs are the body of the request. */
+      begin: (origin: Pick<Origin, "process" | "info" | "caller">, at: Plan | Place, watch: Watch) =>
+        Effect.map(isTraced, (traced) => {
+          const target: Target = "endpoint" in at
+            ? { _tag: "Endpoint", key: planKey(at.endpoint.method, at.endpoint.name) }
+            : { _tag: "Component", id: at.node.info.id }
+          const run = create({ ...origin, target, parent: undefined, startedAt: now() }, watch)
+          const { program } = origin.process
+          const inputs = origin.info.request.body as Readonly<Record<string, unknown>>
+          run.state = "endpoint" in at
+            ? Run.make(program, at, optionsOf(run), traced)
+            : Run.single(program, at, inputs, optionsOf(run), traced)
+          return run
+        }),
+      /** Its answer, also when it is held meanwhile. Who stops waiting stops it, unless it is held. */
+      complete: (run: AgentRun): Effect.Effect<RunResult, RunFailure> =>
+        Effect.flatMap(
+          execute(run),
+          (outcome) => outcome === undefined ? Deferred.await(run.outcome) : Effect.succeed(outcome)
+        ),
+      launch,
+      stop,
+      pause,
+      resume,
+      debug: (run: AgentRun, { breakpoints, inject = {}, mocks = {} }: DebugChange) =>
+        Effect.suspend((): Effect.Effect<void, RunNotReady> => {
+          if (run.debug === undefined) return notReady(run, "it was not started to be debugged")
+          if (breakpoints !== undefined) run.control.breakAt(breakpoints)
+          for (const [id, outputs] of Object.entries(inject)) run.debug.injected.set(id, outputs)
+          for (const [id, outputs] of Object.entries(mocks)) run.debug.mocks.set(id, outputs)
+          return Effect.void
+        }),
+      find,
+      of: (process: Process): ReadonlyArray<AgentRun> =>
+        Array.from(table.values()).filter((run) => run.process.id === process.id),
+      counts: Effect.sync(() => ({
+        running: gate.running,
+        queued: gate.queued,
+        paused: sum(paused),
+        jobs: sum(jobs),
+        known: table.size
+      }))
+    }
+  })
+
+const notReady = ({ id, status }: AgentRun, problem: string) => new RunNotReady({ run: id, status, problem })
+
+const sum = (counts: ReadonlyMap<string, number>): number => Array.from(counts.values()).reduce((a, b) => a + b, 0)

@@ -1,0 +1,95 @@
+/** Conversations with agents: an agent's exposed endpoints are the tools of its model. */
+import { Context, Data, Effect, Redacted } from "effect"
+import type { RunInfo } from "../components/Component.ts"
+import type { Services } from "../components/Services.ts"
+import * as Ids from "../kernel/Ids.ts"
+import { toText } from "../kernel/Json.ts"
+import * as Candidate from "../security/Candidate.ts"
+import type * as LLM from "../subsystems/llm/LLM.ts"
+import type * as Prompt from "../subsystems/llm/Prompt.ts"
+import * as LLMContext from "../subsystems/memory/LLMContext.ts"
+import { NoModel } from "./AgentErrors.ts"
+import type { RunFailure } from "./AgentRun.ts"
+import { defaultModelOf, toolOf } from "./AgentTools.ts"
+import type { RunResult } from "./Answer.ts"
+import * as Conversation from "./Conversation.ts"
+import type { Process } from "./Process.ts"
+import type { Plan } from "./Program.ts"
+import type { Say } from "./ToolCalls.ts"
+
+export interface PromptRequest {
+  readonly message: string
+  readonly files?: ReadonlyArray<Prompt.FilePart> | undefined
+  /** Continues the caller's conversation of this id; absent: one message without memory. No slashes. */
+  readonly conversationId?: string | undefined
+  /** Instead of the agent's own model. */
+  readonly model?: string | LLM.ModelSpec | undefined
+  /** Calls of tools in answer to this message. */
+  readonly maxToolCalls?: number | undefined
+}
+
+/** Told to the model as the result of its call. */
+class ToolFailed extends Data.TaggedError("ToolFailed")<{ readonly message: string }> {}
+
+/** Runs an endpoint of the agent, telling what its components stream meanwhile. */
+export type RunTool = (
+  process: Process,
+  plan: Plan,
+  info: RunInfo,
+  say: Say
+) => Effect.Effect<RunResult, RunFailure>
+
+/** Ids come from outside and are data: each caller has its own. A candidate has no space in it. */
+export const callersOwn = (id: string) => Effect.map(Candidate.current, (caller) => `${Candidate.format(caller)} ${id}`)
+
+/** A turn of a conversation with the agent. */
+export const open = Effect.fnUntraced(function*(
+  process: Process,
+  runTool: RunTool,
+  { conversationId, files, maxToolCalls, message, model: asked }: PromptRequest
+) {
+  const model = asked === undefined ? defaultModelOf(process.definition.document) : withoutVault(asked)
+  if (model === undefined) return yield* new NoModel({ agent: process.id })
+  const kept = conversationId === undefined ? undefined : yield* callersOwn(conversationId)
+  const conversation = yield* Conversation.make({
+    model,
+    system: process.program.agent.behavior,
+    tools: toolsOf(process, runTool, kept),
+    maxToolCalls,
+    history: kept === undefined ? undefined : { id: kept }
+  }).pipe(Candidate.as(process.candidate))
+  return Candidate.streamAs(conversation.prompt(message, files), process.candidate)
+})
+
+/** A call of a tool is a run of its own, within the conversation's agent. */
+const toolsOf = (process: Process, runTool: RunTool, conversationId: string | undefined) =>
+  Array.from(process.program.plans.values()).filter(({ endpoint }) => endpoint.exposed).map((plan) => ({
+    tool: toolOf(plan.endpoint),
+    status: plan.endpoint.statusMessage,
+    run: Effect.fnUntraced(function*(params: Readonly<Record<string, unknown>>, say: Say) {
+      const request = yield* plan.endpoint.prepare({ body: params, query: params })
+      const runId = yield* Ids.make("run")
+      const sessionId = conversationId ?? runId
+      const info = { id: runId, sessionId, workflowId: runId, conversationId, request }
+      const { answer, failed } = yield* runTool(process, plan, info, say)
+      return failed ? yield* new ToolFailed({ message: toText(answer) }) : answer
+    })
+  }))
+
+/** Something done to the caller's own conversation with an agent. */
+export const withHistory = <A, E>(
+  process: Process,
+  services: Context.Context<Services>,
+  conversationId: string,
+  use: (context: typeof LLMContext.LLMContext.Service, key: string) => Effect.Effect<A, E>
+): Effect.Effect<A, E | Candidate.NoCandidate> =>
+  Effect.flatMap(
+    callersOwn(conversationId),
+    (key) => Candidate.as(use(Context.get(services, LLMContext.LLMContext), key), process.candidate)
+  )
+
+/** The agent's keys go to no address that a caller names. */
+const withoutVault = (model: string | LLM.ModelSpec): string | LLM.ModelSpec =>
+  typeof model === "string" || model.baseURL === undefined ? model : { apiKey: noKey, ...model }
+
+const noKey = Redacted.make("")
