@@ -27,8 +27,9 @@ import type {
   StartRequest
 } from "./AgentRequests.ts"
 import type { AgentRun, RunFailure, RunInspection, RunSummary } from "./AgentRun.ts"
+import type { AgentSettings } from "./AgentSettings.ts"
 import type { RunResult } from "./Answer.ts"
-import { type BackPressure, busyAbove } from "./BackPressure.ts"
+import { busyAbove } from "./BackPressure.ts"
 import { planKey, type Registry } from "./Compile.ts"
 import type * as Conversation from "./Conversation.ts"
 import type { DebugOptions } from "./Debugger.ts"
@@ -40,6 +41,7 @@ import * as Processes from "./Processes.ts"
 import { type AgentProgram, find as findComponent, idsOf, type Plan } from "./Program.ts"
 import type { Advance } from "./RunControl.ts"
 import type { Overloaded } from "./RunGate.ts"
+import * as RunMetrics from "./RunMetrics.ts"
 import * as Runs from "./Runs.ts"
 import * as Talks from "./Talks.ts"
 
@@ -68,6 +70,8 @@ export class Agents extends Context.Tag("effect-sre/Agents")<Agents, {
   /** Stops its runs and jobs, and those of its branches. */
   readonly unload: (id: string) => Effect.Effect<void, AgentNotFound | Access.AccessError>
   readonly get: (id: string) => Effect.Effect<LoadedAgent, AgentNotFound | Access.AccessError>
+  /** For owners: {@link get}, or a refusal. */
+  readonly owned: (id: string) => Effect.Effect<LoadedAgent, AgentNotFound | Access.AccessError>
   /** The agents the asker may call. */
   readonly list: Effect.Effect<ReadonlyArray<LoadedAgent>, Access.AccessError>
   /**
@@ -93,6 +97,7 @@ export class Agents extends Context.Tag("effect-sre/Agents")<Agents, {
 
   /** Runs and jobs of the agent: all of them for its owners, else those the asker called for. */
   readonly runs: (id: string) => Effect.Effect<ReadonlyArray<RunSummary>, AgentNotFound | Access.AccessError>
+  readonly summary: (ref: RunRef) => Effect.Effect<RunSummary, RunError>
   /** For owners of the agent: where the run is, and the values in it. */
   readonly inspect: (ref: RunRef) => Effect.Effect<RunInspection, RunError>
   /** Its answer, when it has one. Who stops waiting stops nothing. */
@@ -135,28 +140,8 @@ export class Agents extends Context.Tag("effect-sre/Agents")<Agents, {
   readonly counts: Effect.Effect<Counts, Candidate.NoCandidate>
 }>() {}
 
-export interface AgentsOptions {
+export interface AgentsOptions extends AgentSettings {
   readonly components: Registry
-  /** Runs at once, over all agents. Default 1000. */
-  readonly maxRuns?: number
-  /** Default: as many as `maxRuns`. */
-  readonly maxRunsPerAgent?: number
-  /** Runs at once that one candidate asked for. Default: as many as `maxRuns`. */
-  readonly maxRunsPerCandidate?: number
-  /** Runs that wait for a place, 0 for none; and how long. Default 1000, and 10 seconds. */
-  readonly maxQueued?: number
-  readonly maxWait?: Duration.DurationInput
-  /** Runs of one agent that may be held at once. Default 10,000. */
-  readonly maxPausedPerAgent?: number
-  readonly backPressure?: BackPressure
-  /** Rounds of cycles in one run. Default 100. */
-  readonly maxRounds?: number
-  /** After this a run is stopped; time in which it is held does not count. Default 5 minutes. */
-  readonly runTimeout?: Duration.DurationInput
-  /** The same of a job. Default 6 hours. */
-  readonly jobTimeout?: Duration.DurationInput
-  /** How long shutdown waits for runs before it stops them. Default 10 seconds. */
-  readonly drainTimeout?: Duration.DurationInput
 }
 
 const make = (options: AgentsOptions) =>
@@ -179,6 +164,8 @@ const make = (options: AgentsOptions) =>
       busy: yield* busyAbove(options.backPressure)
     })
     const clock = yield* Effect.clock
+    const counts = Effect.zipWith(runs.counts, processes.count, (counts, agents) => ({ agents, ...counts }))
+    yield* RunMetrics.sampled(counts)
 
     /** A run about to begin, its request checked. */
     const prepare = Effect.fnUntraced(function*(
@@ -262,6 +249,7 @@ const make = (options: AgentsOptions) =>
         )
       }, traced("Agents.unload")),
       get: (id) => processes.find("get", id),
+      owned: (id) => processes.owned("owned", id),
       list: Effect.zipRight(guard.candidate("list"), processes.visible),
       fork: Effect.fnUntraced(function*(id, componentId) {
         return yield* processes.fork(yield* processes.owned("fork", id), componentId)
@@ -318,11 +306,12 @@ const make = (options: AgentsOptions) =>
       runs: Effect.fnUntraced(function*(id) {
         const process = yield* processes.find("runs", id)
         const asker = yield* guard.candidate("runs")
-        const owns = yield* guard.permits(process.acl, "owner")
+        const owns = yield* guard.permits(process.acl, "owner", id)
         return runs.of(process)
           .filter(({ caller }) => owns || (caller.role === asker.role && caller.id === asker.id))
           .map(({ summary }) => summary)
       }, traced("Agents.runs")),
+      summary: (ref) => Effect.map(found("summary", ref), ({ summary }) => summary),
       inspect: (ref) => Effect.map(owned("inspect", ref), ({ inspection }) => inspection),
       result: (ref) =>
         Effect.flatMap(
@@ -377,11 +366,7 @@ const make = (options: AgentsOptions) =>
           processes.find("forget", id),
           (process) => Talks.withHistory(process, services, conversationId, (context, key) => context.clear(key))
         ),
-      counts: Effect.zipWith(
-        Effect.zipRight(guard.candidate("counts"), runs.counts),
-        processes.count,
-        (counts, agents) => ({ agents, ...counts })
-      )
+      counts: Effect.zipRight(guard.candidate("counts"), counts)
     })
   })
 

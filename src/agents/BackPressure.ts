@@ -5,8 +5,8 @@ import { Overloaded } from "./RunGate.ts"
 
 /** Bounds above which no run begins; what is left out is not looked at. Samples are up to five seconds old. */
 export const BackPressure = Schema.Struct({
-  /** 99th percentile of how late timers fire. */
-  eventLoopDelay: Schema.optional(Schema.DurationFromSelf),
+  /** 99th percentile of how late timers fire; milliseconds in a configuration. */
+  eventLoopDelay: Schema.optional(Schema.DurationFromMillis),
   heapUsedBytes: Schema.optional(Schema.Positive),
   residentBytes: Schema.optional(Schema.Positive),
   /** Share of all cores, 0 to 1. */

@@ -1,6 +1,8 @@
 /** From a document to a program: one pass that validates the whole graph and reports all problems together. */
 import { Effect, type Either, ParseResult, Schema } from "effect"
+import { createHash } from "node:crypto"
 import type * as Component from "../components/Component.ts"
+import * as Json from "../kernel/Json.ts"
 import { didYouMean } from "../kernel/Nearest.ts"
 import { type AgentDefinition, agentInfo, type Skill } from "./AgentDefinition.ts"
 import { type ComponentRecord, type Connection, isSet, pathText } from "./AgentDocument.ts"
@@ -28,11 +30,38 @@ export interface Compiled {
 /** Fails with every problem of the document at once, when at least one of them is an error. */
 export const compile = (definition: AgentDefinition, components: Registry): Effect.Effect<Compiled, InvalidAgent> =>
   Effect.suspend(() => {
+    const known = shared(definition, components)
+    if (known !== undefined) return Effect.succeed(known)
     const { problems, program } = build(definition, components)
-    return problems.some(({ severity }) => severity === "error")
-      ? Effect.fail(new InvalidAgent({ agent: definition.id, problems }))
-      : Effect.succeed({ program, warnings: problems })
+    if (problems.some(({ severity }) => severity === "error")) {
+      return Effect.fail(new InvalidAgent({ agent: definition.id, problems }))
+    }
+    const compiled = { program, warnings: problems }
+    lately.set(definition.document.components, { print: printOf(definition), definition, components, compiled })
+    return Effect.succeed(compiled)
   })
+
+/** What the same components were compiled to: agents made of one template share all but their names. */
+const lately = new WeakMap<object, {
+  /** Whoever made the document may have changed it since. */
+  readonly print: string
+  readonly definition: AgentDefinition
+  readonly components: Registry
+  readonly compiled: Compiled
+}>()
+
+const shared = (definition: AgentDefinition, components: Registry): Compiled | undefined => {
+  const known = lately.get(definition.document.components)
+  if (
+    known === undefined || known.components !== components || known.definition.skills !== definition.skills ||
+    known.print !== printOf(definition)
+  ) return undefined
+  const { program, warnings } = known.compiled
+  return { program: { ...program, agent: agentInfo(definition, program.agent.variables) }, warnings }
+}
+
+const printOf = ({ document: { components, connections, variables } }: AgentDefinition): string =>
+  createHash("sha256").update(Json.stringify([components, connections, variables])).digest("base64")
 
 /** One component of the document on its way to a node. */
 interface Draft {

@@ -1,5 +1,5 @@
 /** The agents that are loaded, and who may do what with them. */
-import { Effect, Ref } from "effect"
+import { Effect } from "effect"
 import * as Ids from "../kernel/Ids.ts"
 import * as Access from "../security/Access.ts"
 import * as Acl from "../security/Acl.ts"
@@ -15,17 +15,16 @@ export type Processes = Effect.Effect.Success<ReturnType<typeof make>>
 export const make = (components: Registry, guard: Access.Guard) =>
   Effect.gen(function*() {
     const teamsOf = yield* Access.Teams
-    const processes = yield* Ref.make<ReadonlyMap<string, Process>>(new Map())
+    const processes = new Map<string, Process>()
 
-    const visible = Effect.flatMap(
-      Ref.get(processes),
-      (all) => Effect.filter(all.values(), ({ acl }) => guard.permits(acl, "read"))
+    const visible = Effect.suspend(() =>
+      Effect.filter(Array.from(processes.values()), ({ acl, candidate }) => guard.permits(acl, "read", candidate.id))
     )
 
     /** An agent one may not call is not told apart from one that does not exist. */
     const find = (operation: string, id: string): Effect.Effect<Process, AgentNotFound | Access.AccessError> =>
-      Effect.flatMap(Ref.get(processes), (all) => {
-        const process = all.get(id)
+      Effect.suspend(() => {
+        const process = processes.get(id)
         return process === undefined ? Effect.zipRight(guard.candidate(operation), unknown(id)) : Effect.as(
           Effect.catchTag(
             guard.check(process.acl, { operation, level: "read", resource: id }),
@@ -47,12 +46,15 @@ export const make = (components: Registry, guard: Access.Guard) =>
       Effect.flatMap(visible, (all) => Effect.fail(new AgentNotFound({ id, available: all.map((one) => one.id) })))
 
     const add = (process: Process) =>
-      Effect.as(Ref.update(processes, (all) => new Map(all).set(process.id, process)), process)
+      Effect.sync(() => {
+        processes.set(process.id, process)
+        return process
+      })
 
     const load = Effect.fnUntraced(function*(definition: AgentDefinition) {
       const owner = yield* guard.candidate("load")
       const { program, warnings } = yield* compile(definition, components)
-      const existing = (yield* Ref.get(processes)).get(definition.id)
+      const existing = processes.get(definition.id)
       if (existing !== undefined) {
         yield* guard.check(existing.acl, { operation: "load", level: "owner", resource: definition.id })
       }
@@ -100,23 +102,21 @@ export const make = (components: Registry, guard: Access.Guard) =>
     })
 
     /** An agent and all its branches, children first. */
-    const tree = (process: Process): Effect.Effect<ReadonlyArray<Process>> =>
-      Effect.map(Ref.get(processes), (all) => {
+    const tree = (process: Process) =>
+      Effect.sync(() => {
         const members = [process]
         for (const member of members) {
-          for (const one of all.values()) if (one.parent === member.id) members.push(one)
+          for (const one of processes.values()) if (one.parent === member.id) members.push(one)
         }
         return members.reverse()
       })
 
     const remove = (gone: ReadonlyArray<Process>) =>
-      Ref.update(processes, (all) => {
-        const left = new Map(all)
-        for (const { id } of gone) left.delete(id)
-        return left
+      Effect.sync(() => {
+        for (const { id } of gone) processes.delete(id)
       })
 
-    return { visible, find, owned, load, fork, tree, remove, count: Effect.map(Ref.get(processes), ({ size }) => size) }
+    return { visible, find, owned, load, fork, tree, remove, count: Effect.sync(() => processes.size) }
   })
 
 const ownerOf = ({ acl }: Process) => {

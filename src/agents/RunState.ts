@@ -57,7 +57,7 @@ export class RunState {
   idle: Deferred.Deferred<void> | undefined = undefined
   scope: Scope.CloseableScope | undefined = undefined
   /** Loops that were held under way, by their node. */
-  readonly suspended = new Map<number, Suspended>()
+  suspended: ReadonlyMap<number, Suspended> = noneSuspended
   /** Values on connections that leave this body. */
   exported: Map<symbol, unknown> | undefined = undefined
   /** A worker that was interrupted or died: the run cannot go on. */
@@ -145,7 +145,7 @@ export class RunState {
     const node = this.program.nodes[index]!
     const suspended = this.suspended.get(index)
     if (suspended !== undefined) {
-      this.suspended.delete(index)
+      this.suspended = new Map(Array.from(this.suspended).filter(([node]) => node !== index))
       const step = new Step(node, this.options.path, this.round, suspended.inputs, this.options)
       return this.#run(node, step, suspended.inputs, suspended.loop)
     }
@@ -242,7 +242,7 @@ export class RunState {
     outcome: Component.Outputs | Component.ComponentFailed | Held
   ): void {
     if (outcome instanceof Held) {
-      this.suspended.set(node.index, { inputs, loop: outcome.loop })
+      this.suspended = new Map(this.suspended).set(node.index, { inputs, loop: outcome.loop })
       return
     }
     const failed = outcome instanceof Component.ComponentFailed
@@ -329,6 +329,8 @@ export interface Suspended {
   readonly inputs: Readonly<Record<string, unknown>>
   readonly loop: LoopState
 }
+
+const noneSuspended: ReadonlyMap<number, Suspended> = new Map()
 
 const sizesOf = (outputs: Component.Outputs) =>
   Object.entries(outputs).flatMap(([name, value]) => value === undefined ? [] : [{ name, bytes: Json.sizeOf(value) }])

@@ -292,12 +292,16 @@ export const make = (options: RunsOptions) =>
         return Effect.void
       })
 
-    /** Goes on with a run that is held; with one step only, waits until it is held again or over. */
+    /** Goes on with a run that is held, or about to be; with one step only, waits until it is held again or over. */
     const resume = (run: AgentRun, how: Advance): Effect.Effect<void, RunNotReady> =>
       Effect.suspend(() => {
         if (run.isOver) return notReady(run, "it is over")
         if (run.status !== "paused") {
-          if (how !== "continue") return notReady(run, "it can be stepped through while it is paused")
+          if (how !== "continue") {
+            return run.control.isHeld
+              ? Effect.zipRight(Deferred.await(run.rest), resume(run, how))
+              : notReady(run, "it can be stepped through while it is paused")
+          }
           run.control.advance("continue")
           return Effect.void
         }

@@ -119,7 +119,7 @@ export const restore = (state: RunState, saved: Snapshot): void => {
   state.delivered = saved.delivered.map(([edge, value]) => ({ edge, value }))
   if (saved.heads !== undefined) state.enterRound(new Set(saved.heads))
   state.exported = restoreExports(keysOf(state), saved.exported)
-  for (const { active, collected, exported, inputs, next, node } of saved.loops) {
+  state.suspended = new Map(saved.loops.map(({ active, collected, exported, inputs, next, node }) => {
     const { info, region } = state.program.nodes[node]!
     const key = keyOf(state.options.path, info.id, state.round)
     const loop = new LoopState()
@@ -132,8 +132,8 @@ export const restore = (state: RunState, saved: Snapshot): void => {
       restore(one, body)
       loop.active.set(item, one)
     }
-    state.suspended.set(node, { inputs, loop })
-  }
+    return [node, { inputs, loop }]
+  }))
 }
 
 const saveLeaf = ({ failed, node, outputs, round }: Leaf): SavedLeaf => ({ node: node.index, round, outputs, failed })
