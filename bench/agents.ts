@@ -94,6 +94,71 @@ export const chain = (length: number) => {
   }
 }
 
+const door = {
+  id: "E",
+  name: "APIEndpoint",
+  displayName: "APIEndpoint",
+  data: { endpoint: "go", method: "POST" },
+  inputs: [{ name: "x" }],
+  outputs: [{ name: "x", expression: "body.x" }]
+}
+const passes = (ids: ReadonlyArray<string>) =>
+  ids.map((id) => ({
+    id,
+    name: "Pass",
+    displayName: "Pass",
+    data: {},
+    inputs: [{ name: "in" }],
+    outputs: [{ name: "out" }]
+  }))
+const wire = (sourceId: string, sourceIndex: string, targetId: string, targetIndex = "in") => ({
+  sourceId,
+  sourceIndex,
+  targetId,
+  targetIndex
+})
+
+/** An endpoint that leads to so many components, which all lead to one. `name` `Later`: each waits once. */
+export const fan = (width: number, name: "Pass" | "Later") => {
+  const ids = Array.from({ length: width }, (_, index) => `P${index}`)
+  return {
+    id: `fan-${name}`,
+    name: "Fan",
+    version: "1.0.0",
+    components: [door, ...passes(ids).map((one) => ({ ...one, name })), ...passes(["J"])],
+    connections: ids.flatMap((id) => [wire("E", "x", id), wire(id, "out", "J")])
+  }
+}
+
+/** A loop with a body of one trivial component. */
+export const loop = {
+  id: "loop",
+  name: "Loop",
+  version: "1.0.0",
+  components: [
+    door,
+    {
+      id: "L",
+      name: "ForEach",
+      displayName: "ForEach",
+      data: { format: "minimal" },
+      inputs: [{ name: "Input" }],
+      outputs: [{ name: "Loop" }, { name: "Result" }]
+    },
+    ...passes(["P"])
+  ],
+  connections: [wire("E", "x", "L", "Input"), wire("L", "Loop", "P")]
+}
+
+/** The same as {@link Pass}, for the engine one that has to be waited for. */
+export const Later = Component.make("Later", {
+  openInputs: true,
+  openOutputs: true,
+  category: "data",
+  description: "Passes its input on, a moment later.",
+  run: ({ inputs }) => Effect.as(Effect.yieldNow(), { out: inputs["in"] })
+})
+
 /** Everything in memory, a log that is kept but not written, a server on a free port. */
 export const system = Sre.layer({
   account: DummyAccount.layer({}),
@@ -103,7 +168,7 @@ export const system = Sre.layer({
   nkv: RAMNKV.layer({}),
   vault: NullVault.layer({}),
   router: NodeRouter.layer({ port: 0 })
-}, { components: [Pass] })
+}, { components: [Pass, Later] })
 
 export const asker = Candidate.user("local")
 

@@ -37,8 +37,7 @@ const program = Effect.gen(function*() {
   const idle = yield* heap
   const ids = yield* Effect.forEach(
     Array.from({ length: count }),
-    () =>
-      agents.start("digester", { endpoint: "digest", body: { text: "hello" }, debug: { hold: true } })
+    () => agents.start("digester", { endpoint: "digest", body: { text: "hello" }, debug: { hold: true } })
   )
   yield* Effect.sleep("500 millis")
   report(row("a paused run, its values and its saved copy included", "bytes", [((yield* heap) - idle) / count]))

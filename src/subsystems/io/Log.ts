@@ -1,11 +1,12 @@
 /** Log: what agents did, record by record. Callers use {@link Log}, sinks implement {@link LogConnector}. */
-import { Clock, Context, Effect, Fiber, Layer, Mailbox, Ref, type Scope } from "effect"
+import { Clock, Context, Effect, Fiber, Layer, Mailbox, Ref, Schema, type Scope } from "effect"
 import { inspect } from "node:util"
 import { type ConnectorError, retrying } from "../../kernel/ConnectorError.ts"
+import { redact } from "../../kernel/Redaction.ts"
 import { traced } from "../../kernel/Trace.ts"
 import * as Access from "../../security/Access.ts"
 import * as Audit from "../../security/Audit.ts"
-import type { Candidate, NoCandidate } from "../../security/Candidate.ts"
+import { Candidate, type NoCandidate } from "../../security/Candidate.ts"
 
 /** In rising order. */
 export const levels = ["debug", "info", "warning", "error"] as const
@@ -23,25 +24,26 @@ export interface Entry {
 }
 
 /** What a sink gets. Texts hold at most {@link maxPreview} characters; secrets in them are already `<redacted>`. */
-export interface LogRecord {
+export const LogRecord = Schema.Struct({
   /** `activity`: a component or run. `task`: billable work done. `audit`: an access decision. */
-  readonly kind: "activity" | "task" | "audit"
+  kind: Schema.Literal("activity", "task", "audit"),
   /** Milliseconds since 1970. */
-  readonly time: number
+  time: Schema.Number,
   /** Absent only in audit records of a refusal for want of an identity. */
-  readonly candidate: Candidate | undefined
+  candidate: Schema.optional(Candidate),
   /** The agent that acted: from the candidate, so that no agent can write into another's log. */
-  readonly agentId: string | undefined
-  readonly componentId: string | undefined
-  readonly runId: string | undefined
-  readonly level: Level
-  readonly message: string
-  readonly input: string | undefined
-  readonly output: string | undefined
-  readonly error: string | undefined
+  agentId: Schema.optional(Schema.String),
+  componentId: Schema.optional(Schema.String),
+  runId: Schema.optional(Schema.String),
+  level: Schema.Literal(...levels),
+  message: Schema.String,
+  input: Schema.optional(Schema.String),
+  output: Schema.optional(Schema.String),
+  error: Schema.optional(Schema.String),
   /** Tasks done, in records of kind `task`. */
-  readonly count: number | undefined
-}
+  count: Schema.optional(Schema.Number)
+})
+export interface LogRecord extends Schema.Schema.Type<typeof LogRecord> {}
 
 export const maxPreview = 1000
 
@@ -127,9 +129,9 @@ export const layer: Layer.Layer<Log | Audit.Audit, never, LogConnector> = Layer.
   auditLayer()
 )
 
-/** A value as one bounded line of text. Arrays, long texts and deep objects are cut before they are rendered. */
+/** A value as one bounded text without secrets. Arrays, long texts and deep objects are cut before they are rendered. */
 export const preview = (value: unknown): string => {
-  const text = typeof value === "string" ? value.slice(0, maxPreview + 1) : inspected(value)
+  const text = redact(typeof value === "string" ? value.slice(0, 2 * maxPreview) : inspected(value))
   return text.length <= maxPreview ? text : `${text.slice(0, maxPreview - 1).toWellFormed()}…`
 }
 
@@ -154,7 +156,9 @@ const inspected = (value: unknown): string => {
 }
 
 /** Records that may wait for a slow sink; later ones are dropped and counted. */
-const capacity = 1000
+const capacity = 10_000
+/** Between two writes; of real time, also where a test stands still. */
+const pause = Effect.withClock(Effect.sleep("20 millis"), Clock.make())
 
 /** The bounded queue in front of a sink. What waits when the scope closes is written, for at most three seconds. */
 const openSink = (
@@ -182,6 +186,8 @@ const openSink = (
         const batch = [...records, ...report]
         if (batch.length > 0) yield* write(batch)
         if (done) return
+        // Records of a busy time are written together: a write costs more than all that is in it.
+        yield* pause
       }
     })
     yield* Effect.acquireRelease(

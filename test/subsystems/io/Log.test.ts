@@ -94,7 +94,7 @@ describe("Log", () => {
       })
       yield* Effect.gen(function*() {
         yield* Candidate.as(
-          Effect.forEach(Array.from({ length: 5000 }, (_, index) => `${index}`), (text) => say(text)),
+          Effect.forEach(Array.from({ length: 115_000 }, (_, index) => `${index}`), (text) => say(text)),
           Candidate.agent("a1")
         )
         yield* Deferred.succeed(open, undefined)
@@ -103,7 +103,7 @@ describe("Log", () => {
       const dropped = records.reduce((sum, { count, kind }) => sum + (kind === "activity" ? count ?? 0 : 0), 0)
       const kept = records.filter(({ count }) => count === undefined)
       assert.isAbove(dropped, 0)
-      assert.strictEqual(kept.length + dropped, 5000)
+      assert.strictEqual(kept.length + dropped, 115_000)
       assert.strictEqual(kept[0]?.message, "0")
     }))
 
