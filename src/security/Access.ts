@@ -1,9 +1,10 @@
 /** The check every service makes before it does anything: owner or level of the candidate, of the public, of its teams. */
-import { Context, Effect, Schema } from "effect"
+import { Context, Effect, Option, Schema } from "effect"
 import type { ConnectorError } from "../kernel/ConnectorError.ts"
 import * as Acl from "./Acl.ts"
 import * as Audit from "./Audit.ts"
 import * as Candidate from "./Candidate.ts"
+import * as Roles from "./Roles.ts"
 
 export class AccessDenied extends Schema.TaggedError<AccessDenied>()("AccessDenied", {
   candidate: Candidate.Candidate,
@@ -24,6 +25,18 @@ export class Teams extends Context.Reference<Teams>()("effect-sre/Teams", {
 }) {}
 export type TeamsOf = (candidate: Candidate.Candidate) => Effect.Effect<ReadonlyArray<string>, ConnectorError>
 
+/**
+ * What a member may do with what its team may: all of it (none) while the team has no roles, else what its roles there give.
+ * From the Account service, like the teams; asked only where a team's right decides.
+ */
+export class Permissions extends Context.Reference<Permissions>()("effect-sre/Permissions", {
+  defaultValue: (): PermissionsOf => () => Effect.succeedNone
+}) {}
+export type PermissionsOf = (
+  candidate: Candidate.Candidate,
+  team: string
+) => Effect.Effect<Option.Option<ReadonlyArray<Roles.Permission>>, ConnectorError>
+
 /** What one decision is about. `resource` is a key, name or id. */
 export interface Request {
   readonly operation: string
@@ -39,17 +52,30 @@ export interface Guard {
   readonly check: (acl: Acl.Acl, request: Request) => Effect.Effect<void, AccessError>
   /** Audits a use that no list decides, because what the asker can name at all is what it may use: a secret. */
   readonly granted: (operation: string, resource: string) => Effect.Effect<void, Candidate.NoCandidate>
-  /** The same decision as a value, for filtering lists; not audited. */
+  /**
+   * The same decision as a value, for filtering lists; not audited. Without the resource, a team's right counts only for
+   * members who may have all of the service.
+   */
   readonly permits: (
     acl: Acl.Acl,
-    level: Acl.Level
+    level: Acl.Level,
+    resource?: string
   ) => Effect.Effect<boolean, Candidate.NoCandidate | ConnectorError>
+  /** The teams of the candidate, for services that decide by them and not by a list. */
+  readonly teams: (candidate: Candidate.Candidate) => Effect.Effect<ReadonlyArray<Membership>, ConnectorError>
+}
+
+export interface Membership {
+  readonly team: string
+  /** Whether the team's right to the resource is the member's, too. */
+  readonly gives: (level: Acl.Level, resource: string | undefined) => boolean
 }
 
 /** Built once when a service is built; takes teams and audit from the context it is built in. */
 export const guard = (service: string): Effect.Effect<Guard> =>
   Effect.gen(function*() {
     const teamsOf = yield* Teams
+    const permissionsOf = yield* Permissions
     const audit = yield* Audit.Audit
 
     const candidate = (operation: string) =>
@@ -63,16 +89,34 @@ export const guard = (service: string): Effect.Effect<Guard> =>
           )
       )
 
-    const decide = (acl: Acl.Acl, who: Candidate.Candidate, level: Acl.Level) =>
+    /** A team itself needs no role. */
+    const membership = (who: Candidate.Candidate, team: string): Effect.Effect<Membership, ConnectorError> =>
+      who.role === "team" ? Effect.succeed({ team, gives: () => true }) : Effect.map(
+        permissionsOf(who, team),
+        (permissions) => ({
+          team,
+          gives: (level, resource) =>
+            Option.match(permissions, {
+              onNone: () => true,
+              onSome: (permissions) => Roles.give(permissions, team, { service, level, resource })
+            })
+        })
+      )
+
+    const decide = (acl: Acl.Acl, who: Candidate.Candidate, level: Acl.Level, resource: string | undefined) =>
       Acl.gives(acl, who, level) || Acl.gives(acl, Candidate.anyone, level)
         ? granted
         : acl.grants.some(({ role }) => role === "team")
-        ? Effect.map(teamsOf(who), (teams) => teams.some((id) => Acl.gives(acl, { role: "team", id }, level)))
+        ? Effect.flatMap(teamsOf(who), (teams) =>
+          Effect.exists(
+            teams.filter((id) => Acl.gives(acl, { role: "team", id }, level)),
+            (team) => Effect.map(membership(who, team), ({ gives }) => gives(level, resource))
+          ))
         : denied
 
     const check = (acl: Acl.Acl, { level, operation, resource }: Request) =>
       Effect.flatMap(candidate(operation), (who) =>
-        Effect.flatMap(decide(acl, who, level), (passes) => {
+        Effect.flatMap(decide(acl, who, level, resource), (passes) => {
           const entry = { candidate: who, service, operation, resource }
           if (!passes) {
             return Effect.zipRight(
@@ -93,7 +137,8 @@ export const guard = (service: string): Effect.Effect<Guard> =>
           candidate(operation),
           (who) => Audit.record(audit, { candidate: who, service, operation, resource, verdict: "granted" })
         ),
-      permits: (acl, level) => Effect.flatMap(candidate("list"), (who) => decide(acl, who, level))
+      permits: (acl, level, resource) => Effect.flatMap(candidate("list"), (who) => decide(acl, who, level, resource)),
+      teams: (who) => Effect.flatMap(teamsOf(who), Effect.forEach((team) => membership(who, team)))
     }
   })
 

@@ -9,6 +9,7 @@ import * as Access from "./Access.ts"
 import * as Acl from "./Acl.ts"
 import * as Audit from "./Audit.ts"
 import * as Candidate from "./Candidate.ts"
+import type { Permission } from "./Roles.ts"
 
 /** The credential is not known, no longer valid, or of somebody the account does not know. Never says which key. */
 export class Unauthenticated extends Schema.TaggedError<Unauthenticated>()("Unauthenticated", {
@@ -27,6 +28,14 @@ export class AccountConnector extends Context.Tag("effect-sre/AccountConnector")
   /** A team is in itself; the public and the unknown are in none. */
   readonly teamsOf: (candidate: Candidate.Candidate) => Effect.Effect<ReadonlyArray<string>, ConnectorError>
   readonly members: (team: string) => Effect.Effect<ReadonlyArray<Candidate.Candidate>, ConnectorError>
+  /**
+   * What all roles that `candidate` has in `team` let it do with what the team may: nothing (an empty list) without a role.
+   * None: the team has no roles, and its members may do all it may. Asked with teams that `teamsOf` gave.
+   */
+  readonly permissions: (
+    candidate: Candidate.Candidate,
+    team: string
+  ) => Effect.Effect<Option.Option<ReadonlyArray<Permission>>, ConnectorError>
   readonly settings: (of: Candidate.Candidate) => Effect.Effect<Settings, ConnectorError>
   /** Whose API key or signed token this is. */
   readonly authenticate: (
@@ -51,7 +60,10 @@ export class Account extends Context.Tag("effect-sre/Account")<Account, {
 const make = Effect.gen(function*() {
   const connector = yield* AccountConnector
   const audit = yield* Audit.Audit
-  const guard = yield* Effect.provideService(Access.guard("Account"), Access.Teams, connector.teamsOf)
+  const guard = yield* Access.guard("Account").pipe(
+    Effect.provideService(Access.Teams, connector.teamsOf),
+    Effect.provideService(Access.Permissions, connector.permissions)
+  )
 
   const mayRead = (operation: string, ...about: ReadonlyArray<Candidate.Candidate>) =>
     guard.check(Acl.ownedBy(...about.filter(({ role }) => role !== "public")), {
@@ -98,14 +110,17 @@ const make = Effect.gen(function*() {
   })
 })
 
-/** The membership every access check asks for, straight from the connector: a check is not itself checked. */
-export const teamsLayer: Layer.Layer<Access.Teams, never, AccountConnector> = Layer.effect(
-  Access.Teams,
-  Effect.map(AccountConnector, ({ teamsOf }): Access.TeamsOf => (candidate) => retrying(teamsOf(candidate)))
+/** What every access check asks, straight from the connector: a check is not itself checked. */
+export const teamsLayer: Layer.Layer<Access.Teams | Access.Permissions, never, AccountConnector> = Layer.effectContext(
+  Effect.map(AccountConnector, ({ permissions, teamsOf }) =>
+    Context.empty().pipe(
+      Context.add(Access.Teams, (candidate) => retrying(teamsOf(candidate))),
+      Context.add(Access.Permissions, (candidate, team) => retrying(permissions(candidate, team)))
+    ))
 )
 
-/** The guarded service, and with it the memberships of all other services. */
-export const layer: Layer.Layer<Account | Access.Teams, never, AccountConnector> = Layer.merge(
+/** The guarded service, and with it the memberships and roles of all other services. */
+export const layer: Layer.Layer<Account | Access.Teams | Access.Permissions, never, AccountConnector> = Layer.merge(
   Layer.effect(Account, make),
   teamsLayer
 )

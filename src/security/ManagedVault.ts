@@ -88,7 +88,7 @@ const make = Effect.gen(function*() {
           const stored = yield* restore(found(owner, name))
           const next = yield* restore(renew(stored.value))
           if (Option.isNone(next)) return stored.value
-          const written = yield* connector.set(owner, name, next.value, Option.some(stored.version)).pipe(
+          const written = yield* retrying(connector.set(owner, name, next.value, Option.some(stored.version))).pipe(
             Effect.as(true),
             Effect.catchIf((error) => isConflict(error) && attempt < 3, () => Effect.succeed(false))
           )

@@ -2,7 +2,7 @@
  * Vault: named secrets of teams, users and agents. Callers use {@link Vault}, connectors implement {@link VaultConnector}.
  * A candidate sees the secrets of its own home, then of its teams, then of the team the operator opened to everybody.
  */
-import { Context, Effect, Layer, Option, type Redacted, Schema } from "effect"
+import { Array, Context, Effect, Layer, Option, type Redacted, Schema } from "effect"
 import { type ConnectorError, retrying } from "../kernel/ConnectorError.ts"
 import { nearest } from "../kernel/Nearest.ts"
 import { traced } from "../kernel/Trace.ts"
@@ -52,31 +52,38 @@ export class Vault extends Context.Tag("effect-sre/Vault")<Vault, {
 
 const make = Effect.gen(function*() {
   const connector = yield* VaultConnector
-  const teamsOf = yield* Access.Teams
   const guard = yield* Access.guard("Vault")
 
   /** The homes whose secrets the asker may use, in the order they are searched. The public has none. */
   const visible = (operation: string) =>
     Effect.flatMap(guard.candidate(operation), (who) =>
       who.role === "public"
-        ? Effect.succeed([])
-        : Effect.map(teamsOf(who), (teams) => {
+        ? Effect.succeed<ReadonlyArray<Home>>([])
+        : Effect.map(guard.teams(who), (teams) => {
           const shared = Option.toArray(connector.shared)
-          return Array.from(new Set([Candidate.format(who), ...[...teams, ...shared].map((id) => `team:${id}`)]))
+          return [
+            { owner: Candidate.format(who), shows: () => true },
+            ...teams.map(({ gives, team }): Home => ({
+              owner: `team:${team}`,
+              shows: (name) => shared.includes(team) || gives("read", `team:${team}/${name}`)
+            })),
+            ...shared.filter((id) => !teams.some(({ team }) => team === id))
+              .map((id): Home => ({ owner: `team:${id}`, shows: () => true }))
+          ].filter(({ owner }, n, all) => all.findIndex((one) => one.owner === owner) === n)
         }))
 
-  const find = Effect.fnUntraced(function*(name: string, homes: ReadonlyArray<string>) {
-    for (const home of homes) {
-      const found = yield* retrying(connector.get(home, name))
+  const find = Effect.fnUntraced(function*(name: string, homes: ReadonlyArray<Home>) {
+    for (const { owner, shows } of homes) {
+      const found = shows(name) ? yield* retrying(connector.get(owner, name)) : Option.none()
       if (Option.isSome(found)) return found
     }
     return Option.none<Redacted.Redacted>()
   })
 
-  const namesIn = (homes: ReadonlyArray<string>) =>
+  const namesIn = (homes: ReadonlyArray<Home>) =>
     Effect.map(
-      Effect.forEach(homes, (home) => retrying(connector.names(home))),
-      (names) => Array.from(new Set(names.flat())).sort()
+      Effect.forEach(homes, ({ owner, shows }) => Effect.map(retrying(connector.names(owner)), Array.filter(shows))),
+      (names) => Array.dedupe(names.flat()).sort()
     )
 
   /** Where a write goes: an owner's operation on the home it goes to. */
@@ -109,5 +116,11 @@ const make = Effect.gen(function*() {
     }, traced("Vault.remove"))
   })
 })
+
+interface Home {
+  readonly owner: string
+  /** Whether the asker's roles let it see the secret of that name. */
+  readonly shows: (name: string) => boolean
+}
 
 export const layer: Layer.Layer<Vault, never, VaultConnector> = Layer.effect(Vault, make)

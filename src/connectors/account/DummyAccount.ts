@@ -2,7 +2,7 @@
  * Account from the configuration itself. Without data everybody is in the team `default`, which is for development; with
  * data, who is not in it is in no team. Authenticates nobody.
  */
-import { Effect, Schema } from "effect"
+import { Effect, Option, Schema } from "effect"
 import * as Connector from "../../kernel/Connector.ts"
 import * as Account from "../../security/Account.ts"
 import type * as Candidate from "../../security/Candidate.ts"
@@ -15,10 +15,11 @@ export const DummyAccount = Connector.make({
   service: Account.layer,
   settings: Schema.Struct({ data: Schema.optional(AccountData.Teams) }),
   make: ({ data }) => {
-    const { members, settings, teamsOf } = data === undefined ? everybody : AccountData.directory(data)
+    const { members, permissions, settings, teamsOf } = data === undefined ? everybody : AccountData.directory(data)
     return Effect.succeed(Account.AccountConnector.of({
       teamsOf: (candidate) => Effect.succeed(teamsOf(candidate)),
       members: (team) => Effect.succeed(members(team)),
+      permissions: (candidate, team) => Effect.succeed(permissions(candidate, team)),
       settings: (of) => Effect.succeed(settings(of)),
       authenticate: () =>
         Effect.fail(
@@ -34,5 +35,6 @@ export const DummyAccountLive = DummyAccount.layer({})
 const everybody: Omit<AccountData.Directory, "has"> = {
   teamsOf: ({ id, role }: Candidate.Candidate) => role === "team" ? [id] : role === "public" ? [] : ["default"],
   members: () => [],
+  permissions: () => Option.none(),
   settings: () => ({})
 }

@@ -123,6 +123,7 @@ export const JSONFileAccount = Connector.make({
     return Account.AccountConnector.of({
       teamsOf: (candidate) => Effect.map(current, ({ directory }) => directory.teamsOf(candidate)),
       members: (team) => Effect.map(current, ({ directory }) => directory.members(team)),
+      permissions: (candidate, team) => Effect.map(current, ({ directory }) => directory.permissions(candidate, team)),
       settings: (of) => Effect.map(current, ({ directory }) => directory.settings(of)),
       authenticate: Effect.fnUntraced(function*(credential) {
         const content = yield* current

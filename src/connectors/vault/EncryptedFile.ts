@@ -181,14 +181,14 @@ const isEnvelope = (json: unknown): boolean =>
  * AES-256-GCM: nonce (12 bytes), tag (16 bytes), text, in base64
  * ---------------------------------------------------------------------------------------------------------------- */
 
-const seal = (key: Uint8Array, text: string, context: ReadonlyArray<string>): string => {
+export const seal = (key: Uint8Array, text: string, context: ReadonlyArray<string>): string => {
   const nonce = randomBytes(12)
   const cipher = createCipheriv("aes-256-gcm", key, nonce).setAAD(Buffer.from(JSON.stringify(context)))
   const sealed = Buffer.concat([cipher.update(text, "utf8"), cipher.final()])
   return Buffer.concat([nonce, cipher.getAuthTag(), sealed]).toString("base64")
 }
 
-const unseal = (key: Uint8Array, sealed: string, context: ReadonlyArray<string>): Option.Option<string> => {
+export const unseal = (key: Uint8Array, sealed: string, context: ReadonlyArray<string>): Option.Option<string> => {
   const bytes = Buffer.from(sealed, "base64")
   if (bytes.length < 28) return Option.none()
   const decipher = createDecipheriv("aes-256-gcm", key, bytes.subarray(0, 12), { authTagLength: 16 })

@@ -81,7 +81,8 @@ export const make = Effect.fnUntraced(function*(connector: string, keyFile: stri
   return { existing, current }
 })
 
-const decode = (text: string): Uint8Array | undefined => {
+/** 32 bytes in hexadecimal or base64. */
+export const decode = (text: string): Uint8Array | undefined => {
   if (/^[0-9a-f]{64}$/i.test(text)) return Buffer.from(text, "hex")
   return /^[A-Za-z0-9+/_-]{43}=?$/.test(text) ? Buffer.from(text, "base64") : undefined
 }

@@ -1,0 +1,100 @@
+/** One request to the token endpoint of an OAuth 2 server: https://www.rfc-editor.org/rfc/rfc6749#section-3.2 */
+import { Clock, Duration, Effect, Option, Redacted, Schema } from "effect"
+import { ConnectorError } from "../../kernel/ConnectorError.ts"
+import * as TemplateString from "../../kernel/TemplateString.ts"
+import * as Secrets from "../../security/Secrets.ts"
+import type { Vault, VaultError } from "../../security/Vault.ts"
+import * as OAuthRecord from "./OAuthRecord.ts"
+import { Outbound, type OutboundError } from "./Outbound.ts"
+
+/** Only a person can help: the authorization has ended, was revoked, or gave nothing to renew it with. */
+export class ReauthorizationNeeded extends Schema.TaggedError<ReauthorizationNeeded>()("ReauthorizationNeeded", {
+  key: Schema.String,
+  problem: Schema.String
+}) {
+  override get message(): string {
+    return `The connection "${this.key}" has to be authorized again: ${this.problem}`
+  }
+}
+
+/** The server does not accept the client, or what it asks for. */
+export class TokenRefused extends Schema.TaggedError<TokenRefused>()("TokenRefused", {
+  key: Schema.String,
+  /** `invalid_client`, or another code of https://www.rfc-editor.org/rfc/rfc6749#section-5.2 */
+  code: Schema.String
+}) {
+  override get message(): string {
+    return `No token for the connection "${this.key}": ${this.code}. Check its client id, secret and scope`
+  }
+}
+
+/** Tokens in place of those of the record, whose secrets are the asker's. Sent once: a refresh token is good for one use. */
+export const exchange = Effect.fnUntraced(function*(
+  key: string,
+  { client, tokens }: OAuthRecord.OAuthRecord
+): Effect.fn.Return<
+  OAuthRecord.Tokens,
+  ReauthorizationNeeded | TokenRefused | VaultError | OutboundError,
+  Vault | Outbound
+> {
+  if (client.grant === "refresh_token" && Option.isNone(tokens.refresh)) {
+    return yield* new ReauthorizationNeeded({ key, problem: "its token has ended and cannot be renewed" })
+  }
+  const id = yield* rendered(client.clientId)
+  const secret = yield* rendered(Option.match(client.clientSecret, { onNone: () => "", onSome: Redacted.value }))
+  const form = new URLSearchParams({
+    grant_type: client.grant,
+    ...(client.grant === "client_credentials"
+      ? given("scope", client.scope)
+      : given("refresh_token", Option.map(tokens.refresh, Redacted.value))),
+    ...(client.authentication === "basic" ? {} : { client_id: id, ...(secret === "" ? {} : { client_secret: secret }) })
+  })
+  const outbound = yield* Outbound
+  const { body, headers, status } = yield* outbound.request({
+    method: "POST",
+    url: yield* rendered(client.tokenUrl),
+    headers: {
+      accept: "application/json",
+      "content-type": "application/x-www-form-urlencoded",
+      ...(client.authentication === "basic" ? { authorization: basic(id, secret) } : {})
+    },
+    body: form.toString(),
+    maxBytes: 256 * 1024,
+    maxRedirects: 0
+  })
+  if (status === 429 || status >= 500) return yield* unavailable(status, headers["retry-after"])
+  const text = new TextDecoder().decode(body)
+  const refusal = OAuthRecord.refusalOf(text)
+  if (Option.isSome(refusal)) {
+    return yield* refusal.value === "invalid_grant"
+      ? new ReauthorizationNeeded({ key, problem: "the authorization has ended or was revoked" })
+      : new TokenRefused({ key, code: refusal.value })
+  }
+  const answered = OAuthRecord.answered(text, yield* Clock.currentTimeMillis, tokens)
+  return status === 200 && Option.isSome(answered) ? answered.value : yield* new ConnectorError({
+    connector: "OAuthTokens",
+    method: "get",
+    reason: "Protocol",
+    detail: `status ${status}, and no token in the answer; is it the URL of a token endpoint?`
+  })
+})
+
+const rendered = (text: string) => Effect.map(Secrets.render(TemplateString.parse(text), {}), Redacted.value)
+
+const given = (name: string, value: Option.Option<string>) =>
+  Option.match(value, { onNone: () => ({}), onSome: (value) => ({ [name]: value }) })
+
+/** Both parts are encoded like a form's: https://www.rfc-editor.org/rfc/rfc6749#section-2.3.1 */
+const basic = (id: string, secret: string) => {
+  const [first, second] = [id, secret].map((text) => new URLSearchParams({ "": text }).toString().slice(1))
+  return `Basic ${Buffer.from(`${first}:${second}`).toString("base64")}`
+}
+
+const unavailable = (status: number, retryAfter: string | ReadonlyArray<string> | undefined) =>
+  new ConnectorError({
+    connector: "OAuthTokens",
+    method: "get",
+    reason: status === 429 ? "RateLimited" : "Unavailable",
+    detail: `the token endpoint answers with status ${status}`,
+    ...(/^\d+$/.test(String(retryAfter)) ? { retryAfter: Duration.seconds(Number(retryAfter)) } : {})
+  })
