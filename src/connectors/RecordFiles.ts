@@ -2,7 +2,7 @@
  * Records in files: a header and a body, committed together by one rename, replaced only at the version that was read.
  * A file is `sre1`, then the length of the header, a checksum of it, the length of the body, the header as JSON, the body.
  */
-import { Chunk, Effect, Either, Option, ParseResult, RcMap, Schema, type Scope, Stream } from "effect"
+import { Chunk, Clock, Effect, Either, Option, ParseResult, RcMap, Schedule, Schema, type Scope, Stream } from "effect"
 import { randomUUID } from "node:crypto"
 import { type FileHandle, open as openFile, readdir, rm } from "node:fs/promises"
 import { dirname, join } from "node:path"
@@ -217,6 +217,29 @@ export const list = Effect.fnUntraced(function*<H, A>(files: RecordFiles<H>, opt
     next: wanted.length > page.length ? Option.map(Option.fromNullable(page.at(-1)), ({ key }) => key) : Option.none()
   }
 })
+
+/**
+ * Expired records are absent to everybody; this gives their space back, once an hour until the scope closes. For folders that
+ * hold a folder for every home. What cannot be read or removed stays.
+ */
+export const removeExpired = <H>(
+  files: RecordFiles<H>,
+  /** Milliseconds since 1970, or infinite. */
+  expiryOf: (header: H) => number
+): Effect.Effect<void, never, Scope.Scope> =>
+  Effect.gen(function*() {
+    const now = yield* Clock.currentTimeMillis
+    for (const home of yield* files.names(files.folder)) {
+      // Beside the homes there may be files of others.
+      for (const name of yield* Effect.orElseSucceed(files.names(join(files.folder, home)), () => [])) {
+        const path = join(files.folder, home, name)
+        yield* Effect.ignore(Effect.flatMap(files.head(path), (stored) =>
+          Option.isSome(stored) && expiryOf(stored.value.header) <= now
+            ? files.remove(path, stored.value.version)
+            : Effect.void))
+      }
+    }
+  }).pipe(Effect.ignore, Effect.repeat(Schedule.spaced("1 hour")), Effect.forkScoped, Effect.asVoid)
 
 /* ------------------------------------------------------------------------------------------------------------------
  * Bytes

@@ -1,5 +1,5 @@
 /** Storage in a folder: a folder for every home, and in it a file for every object, which holds all there is to it. */
-import { Clock, Effect, Option, Schedule, Schema } from "effect"
+import { Effect, Option, Schema } from "effect"
 import { join } from "node:path"
 import * as Connector from "../../kernel/Connector.ts"
 import { conflict } from "../../kernel/ConnectorError.ts"
@@ -25,7 +25,7 @@ export const LocalStorage = Connector.make({
     const files = yield* RecordFiles.make("Local", folder ?? (yield* DataFolder.config("storage")), Header)
     const pathOf = (key: string) => join(files.folder, ...split(key).map(SafeName.encode))
     const head = (key: string) => Effect.map(files.head(pathOf(key)), Option.map(describe))
-    yield* Effect.forkScoped(Effect.repeat(removeExpired(files), Schedule.spaced("1 hour")))
+    yield* RecordFiles.removeExpired(files, ({ expires }) => Option.getOrElse(expires, () => Infinity))
 
     return Storage.StorageConnector.of({
       head,
@@ -86,23 +86,3 @@ const split = (key: string): readonly [home: string, path: string] => {
   const slash = key.indexOf("/")
   return [key.slice(0, slash), key.slice(slash + 1)]
 }
-
-/** Expired objects are absent to everybody; this gives their space back. What cannot be read or removed stays. */
-const removeExpired = Effect.fnUntraced(function*(files: RecordFiles.RecordFiles<Header>) {
-  const now = yield* Clock.currentTimeMillis
-  for (const home of yield* files.names(files.folder)) {
-    // Beside the homes there may be files of others.
-    for (const name of yield* Effect.orElseSucceed(files.names(join(files.folder, home)), () => [])) {
-      const path = join(files.folder, home, name)
-      yield* Effect.ignore(
-        Effect.flatMap(
-          files.head(path),
-          (stored) =>
-            Option.exists(stored, ({ header }) => Option.exists(header.expires, (time) => time <= now))
-              ? files.remove(path, Option.getOrThrow(stored).version)
-              : Effect.void
-        )
-      )
-    }
-  }
-}, Effect.ignore)

@@ -1,7 +1,8 @@
 import { assert, layer } from "@effect/vitest"
-import { Effect, type Layer, Redacted } from "effect"
+import { Effect, type Layer, Option, Redacted, Schema } from "effect"
 import { AccountConnector } from "../../security/Account.ts"
 import * as Candidate from "../../security/Candidate.ts"
+import { FromString } from "../../security/Roles.ts"
 
 /** What every connector under test is filled with. */
 export const data = {
@@ -10,7 +11,12 @@ export const data = {
     agents: { a1: { settings: { level: 3 } } },
     settings: { "custom-llm": "[]" }
   },
-  t2: { users: { both: {} } }
+  t2: { users: { both: {} } },
+  t4: {
+    users: { editor: { roles: ["reader", "writer"] }, plain: {} },
+    agents: { editor: { roles: ["reader"] } },
+    roles: { reader: ["Storage: read on reports/*"], writer: ["Storage: write on reports/*", "NKV: owner"], unused: [] }
+  }
 }
 
 export const suite = <E>(name: string, connector: Layer.Layer<AccountConnector, E>) =>
@@ -39,6 +45,24 @@ export const suite = <E>(name: string, connector: Layer.Layer<AccountConnector, 
           Candidate.agent("a1")
         ])
         assert.deepStrictEqual(yield* account.members("t3"), [])
+      }))
+
+    it.effect("knows what roles let whom do, nothing without a role, and all where a team has no roles", () =>
+      Effect.gen(function*() {
+        const account = yield* AccountConnector
+        const permissions = (candidate: Candidate.Candidate, team: string) =>
+          Effect.map(
+            account.permissions(candidate, team),
+            Option.map((all) => all.map((one) => Schema.encodeSync(FromString)(one)).sort())
+          )
+        const read = "Storage: read on reports/*"
+        assert.deepStrictEqual(yield* permissions(Candidate.agent("editor"), "t4"), Option.some([read]))
+        assert.deepStrictEqual(
+          yield* permissions(Candidate.user("editor"), "t4"),
+          Option.some(["NKV: owner on *", read, "Storage: write on reports/*"])
+        )
+        assert.deepStrictEqual(yield* permissions(Candidate.user("plain"), "t4"), Option.some([]))
+        assert.deepStrictEqual(yield* permissions(Candidate.user("u1"), "t1"), Option.none())
       }))
 
     it.effect("knows the settings of each, and none of the unknown", () =>

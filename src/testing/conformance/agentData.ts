@@ -4,12 +4,18 @@ import { Effect, type Layer, Option } from "effect"
 import { AgentDataConnector } from "../../subsystems/io/AgentData.ts"
 
 export interface Documents {
-  readonly development: ReadonlyArray<{ readonly id: string; readonly name: string }>
-  readonly production: ReadonlyArray<{ readonly id: string; readonly name: string }>
+  readonly development: ReadonlyArray<Document>
+  readonly production: ReadonlyArray<Document>
+}
+
+interface Document {
+  readonly id: string
+  readonly name: string
+  readonly domain?: string
 }
 
 const documents: Documents = {
-  development: [{ id: "first", name: "First, draft" }, { id: "second", name: "Second" }],
+  development: [{ id: "first", name: "First, draft" }, { id: "second", name: "Second", domain: "Two.example" }],
   production: [{ id: "first", name: "First, released" }, { id: "third", name: "Third" }]
 }
 
@@ -46,6 +52,20 @@ export const suite = <E>(name: string, connector: (documents: Documents) => Laye
             { id: "second", deployed: false, problem: undefined },
             { id: "third", deployed: true, problem: undefined }
           ])
+        })
+      ))
+
+    it.live("knows whose a domain is", () =>
+      on(
+        documents,
+        Effect.gen(function*() {
+          const store = yield* AgentDataConnector
+          const { acl, id } = Option.getOrThrow(yield* store.findByDomain("two.example"))
+          assert.strictEqual(id, "second")
+          assert.isTrue(acl.grants.some(({ id, role }) => role === "agent" && id === "second"))
+          for (const unknown of ["one.example", "", "example", "x\u0000y", "Two"]) {
+            assert.deepStrictEqual(yield* store.findByDomain(unknown), Option.none())
+          }
         })
       ))
 

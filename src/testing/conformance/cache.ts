@@ -67,11 +67,11 @@ export const suite = <E>(name: string, connector: Layer.Layer<CacheConnector, E>
       it.effect("an entry is gone after its time to live, and may be set anew as if it had not been", () =>
         Effect.gen(function*() {
           const cache = yield* CacheConnector
-          yield* cache.set("user:ann/short", "1", Duration.millis(30), none)
+          yield* cache.set("user:ann/short", "1", Duration.seconds(1), none)
           const left = Option.getOrThrow(yield* cache.get("user:ann/short")).timeToLive
           assert.isAbove(Duration.toMillis(left), 0)
-          assert.isAtMost(Duration.toMillis(left), 30)
-          yield* Effect.sleep("80 millis")
+          assert.isAtMost(Duration.toMillis(left), 1000)
+          yield* Effect.sleep("1050 millis")
           assert.deepStrictEqual(yield* cache.get("user:ann/short"), Option.none())
           yield* cache.set("user:ann/short", "2", Duration.zero, none)
           yield* Effect.sleep("10 millis")
@@ -98,14 +98,14 @@ export const suite = <E>(name: string, connector: Layer.Layer<CacheConnector, E>
           assert.deepStrictEqual(yield* value(key), Option.none())
         }))
 
-      it.effect("2,000 entries do not meet", () =>
+      it.effect("200 entries do not meet", () =>
         Effect.gen(function*() {
           const cache = yield* CacheConnector
-          const keys = Array.from({ length: 2000 }, (_, n) => `user:many/${n}`)
+          const keys = Array.from({ length: 200 }, (_, n) => `user:many/${n}`)
           yield* Effect.forEach(keys, (key) => cache.set(key, key, forever, none), { concurrency: 50, discard: true })
           const values = yield* Effect.forEach(keys, value, { concurrency: 50 })
           assert.deepStrictEqual(values, keys.map(Option.some))
-        }))
+        }), 60_000)
 
       it.effect("nobody can occupy or read another's key; an owner can share it, and a writer does not become owner", () =>
         Effect.gen(function*() {

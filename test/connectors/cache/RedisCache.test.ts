@@ -1,16 +1,23 @@
 import { assert, describe, it } from "@effect/vitest"
-import { ConfigProvider, Context, Duration, Effect, Layer, Option } from "effect"
+import { ConfigProvider, Context, Duration, Effect, Layer, Logger, Option, Schedule } from "effect"
 import { RedisCache, RedisCacheLive } from "../../../src/connectors/cache/RedisCache.ts"
 import * as Candidate from "../../../src/security/Candidate.ts"
 import { Cache, CacheConnector } from "../../../src/subsystems/memory/Cache.ts"
 import { suite } from "../../../src/testing/conformance/cache.ts"
-import { hasRedis, redisServer } from "../../fixtures/RedisServer.ts"
+import { suite as faults } from "../../conformance/faults.ts"
+import { certificate } from "../../fixtures/Certificate.ts"
+import { freePort, listening } from "../../fixtures/Processes.ts"
+import { hasRedis, redisCluster, redisSentinel, redisServer } from "../../fixtures/RedisServer.ts"
 
 const connect = (settings: Parameters<typeof RedisCache.contract>[0]) =>
   Effect.map(Layer.build(RedisCache.contract(settings)), Context.get(CacheConnector))
 
 if (hasRedis()) {
   suite("Redis", Layer.unwrapScoped(Effect.map(redisServer(), ({ url }) => RedisCache.contract({ url }))))
+  suite(
+    "Redis (cluster)",
+    Layer.unwrapScoped(Effect.map(redisCluster, ({ nodes }) => RedisCache.contract({ cluster: nodes.join(", ") })))
+  )
 
   describe("RedisCache", () => {
     it.scopedLive("two prefixes share a server without meeting", () =>
@@ -70,6 +77,52 @@ if (hasRedis()) {
       }))
 
     it.scopedLive(
+      "is back by itself when Sentinels have put another server in the place of a lost master",
+      () =>
+        Effect.gen(function*() {
+          const { master, sentinel } = yield* redisSentinel
+          const cache = yield* connect({ hosts: sentinel, name: "main" })
+          yield* cache.set("user:ann/x", "1", Duration.infinity, Option.none())
+          master.child.kill("SIGKILL")
+          const written = yield* Effect.retry(cache.set("user:ann/y", "2", Duration.infinity, Option.none()), {
+            schedule: Schedule.spaced("100 millis")
+          })
+          assert.isUndefined(written)
+          assert.isTrue(Option.isSome(yield* cache.get("user:ann/y")))
+          const unknown = yield* Effect.flip(connect({ hosts: [sentinel], name: "other", timeout: 1000 }))
+          assert.deepInclude(unknown, { _tag: "ConnectorError" })
+        }),
+      60_000
+    )
+
+    it.scopedLive("speaks TLS with a server whose certificate it can check, and with no other", () =>
+      Effect.gen(function*() {
+        const { ca, cert, key } = yield* certificate
+        const port = yield* freePort
+        const files = ["--tls-cert-file", cert, "--tls-key-file", key, "--tls-ca-cert-file", cert]
+        yield* redisServer("--tls-port", String(port), "--tls-auth-clients", "no", ...files)
+        yield* listening(port)
+        const url = `rediss://127.0.0.1:${port}`
+        const cache = yield* connect({ url, tls: { ca } })
+        yield* cache.set("user:ann/x", "1", Duration.infinity, Option.none())
+        assert.isTrue(Option.isSome(yield* cache.get("user:ann/x")))
+        const error = yield* Effect.flip(connect({ url, timeout: 1000 }))
+        assert.deepInclude(error, { _tag: "ConnectorError", reason: "Unavailable" })
+        assert.include(error.message, "self-signed")
+      }))
+
+    it.scopedLive("warns of a server that may hold more than maxMemory", () =>
+      Effect.gen(function*() {
+        const { url } = yield* redisServer("--maxmemory", "20mb")
+        const lines: Array<string> = []
+        const logger = Logger.replace(Logger.defaultLogger, Logger.make(({ message }) => lines.push(String(message))))
+        yield* Effect.provide(connect({ url, maxMemory: "20mb" }), logger)
+        assert.deepStrictEqual(lines, [])
+        yield* Effect.provide(connect({ url, maxMemory: "10mb" }), logger)
+        assert.include(lines.join(), "maxMemory")
+      }))
+
+    it.scopedLive(
       "a lost server is an error of the call, and the connection comes back with it",
       () =>
         Effect.gen(function*() {
@@ -86,6 +139,23 @@ if (hasRedis()) {
       60_000
     )
   })
+
+  faults("RedisCache", {
+    server: Effect.map(redisServer(), ({ port }) => port),
+    connector: ({ port, timeoutMillis }) =>
+      RedisCache.contract({ url: `redis://127.0.0.1:${port}`, timeout: timeoutMillis }),
+    read: Effect.flatMap(
+      CacheConnector,
+      (cache) => Effect.map(cache.get("user:ann/k"), Option.map(({ value }) => value))
+    ),
+    write: (value) =>
+      Effect.flatMap(
+        CacheConnector,
+        (cache) =>
+          Effect.flatMap(cache.get("user:ann/k"), (found) =>
+            cache.set("user:ann/k", value, Duration.infinity, Option.map(found, ({ version }) => version)))
+      )
+  })
 } else {
   it.skip("RedisCache: there is no redis-server on this machine", () => {})
 }
@@ -97,6 +167,13 @@ describe("RedisCache without a server", () => {
       assert.deepInclude(error, { _tag: "ConnectorError", reason: "Unavailable" })
       assert.include(error.message, "127.0.0.1:1")
       assert.notInclude(error.message, "hunter2")
+    }))
+
+  it.scopedLive("one server, a cluster and Sentinels exclude each other", () =>
+    Effect.gen(function*() {
+      const error = yield* Effect.flip(connect({ url: "redis://a", cluster: "b:1, c:2" }))
+      assert.strictEqual(error._tag, "BootError")
+      assert.include(error.message, "cluster")
     }))
 
   it.scopedLive("Sentinels need the name of their master", () =>
