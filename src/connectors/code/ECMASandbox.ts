@@ -1,0 +1,201 @@
+/**
+ * Code in QuickJS, an engine of its own in WebAssembly: a heap for each call, and nothing of the host in it. Sandboxes run in
+ * threads, which are ended when a call does not end by itself. https://github.com/justjake/quickjs-emscripten
+ */
+import { Cause, Deferred, Duration, Effect, Pool, Queue, Redacted, Schema } from "effect"
+import { createRequire } from "node:module"
+import { Worker } from "node:worker_threads"
+import * as Connector from "../../kernel/Connector.ts"
+import { ConnectorError } from "../../kernel/ConnectorError.ts"
+import * as Code from "../../subsystems/compute/Code.ts"
+import { guest } from "./SandboxGuest.ts"
+import { type Called, type Done, type Run, type Settled, worker } from "./SandboxWorker.ts"
+
+const ECMASandboxSettings = Schema.Struct({
+  /** Threads, and so calls at once; others wait. They start when they are needed. Default: 2. */
+  workers: Schema.optionalWith(Schema.Int.pipe(Schema.between(1, 64)), { default: () => 2 }),
+  /** How long a call waits for a free thread before it is refused, in milliseconds. Default: 30 seconds. */
+  patience: Schema.optionalWith(Schema.DurationFromMillis, { default: () => Duration.seconds(30) })
+})
+
+export const ECMASandbox = Connector.make({
+  name: "ECMASandbox",
+  contract: Code.CodeConnector,
+  service: Code.layer,
+  settings: ECMASandboxSettings,
+  make: Effect.fnUntraced(function*({ patience, workers }) {
+    const engine = yield* Connector.lazily(
+      "ECMASandbox",
+      quickjs,
+      Effect.sync(() => createRequire(import.meta.url).resolve(quickjs))
+    )
+    const pool = yield* Pool.makeWithTTL({
+      acquire: Effect.flatMap(engine, startThread),
+      min: 0,
+      max: workers,
+      timeToLive: "1 minute"
+    })
+
+    const run = (call: Code.Call) =>
+      Effect.scoped(Effect.gen(function*() {
+        const thread = yield* Effect.timeoutFail(Pool.get(pool), { duration: patience, onTimeout: busy })
+        // A thread that was left before its answer is still at work, or waits for an answer nobody gives.
+        const [elapsed, message] = yield* Effect.timed(thread.run(call)).pipe(
+          Effect.onError(() => Pool.invalidate(pool, thread))
+        )
+        if (message.type === "lost" || !message.isReusable) yield* Pool.invalidate(pool, thread)
+        return yield* settled(call, message, elapsed)
+      }))
+
+    return Code.CodeConnector.of({
+      run: (call) => {
+        const problem = call.language !== "javascript"
+          ? "it runs JavaScript alone; the connector Process runs TypeScript"
+          : call.account !== undefined
+          ? "an account of one's own is for connectors of a vendor; configure Code with AWSLambda"
+          : undefined
+        return problem === undefined ? run(call) : unsupported(problem)
+      },
+      deployments: () => Effect.succeed([]),
+      remove: () => Effect.void
+    })
+  })
+})
+
+/** `Code` in sandboxes of this process. */
+export const ECMASandboxLive = ECMASandbox.layer({})
+
+const quickjs = "quickjs-emscripten"
+
+type Message = Called | Done | { readonly type: "lost"; readonly cause: unknown }
+
+/** Beyond the limits of a call, which the thread keeps itself, unless it is stuck. */
+const grace = Duration.millis(500)
+
+const startThread = Effect.fnUntraced(function*(engine: string) {
+  const inbox = yield* Queue.unbounded<Message>()
+  const thread = yield* Effect.acquireRelease(
+    Effect.sync(() => {
+      const started = new Worker(source, {
+        eval: true,
+        env: {},
+        stdout: true,
+        stderr: true,
+        argv: [engine, guest],
+        resourceLimits: { maxOldGenerationSizeMb: 512, stackSizeMb: 8 }
+      })
+      started.on("message", (message: Message) => Queue.unsafeOffer(inbox, message))
+      started.on("error", (cause) => Queue.unsafeOffer(inbox, { type: "lost", cause }))
+      started.on("exit", () => Queue.unsafeOffer(inbox, { type: "lost", cause: undefined }))
+      // Nothing is written there but the last words of an engine that breaks, which the answer tells as well.
+      started.stdout.resume()
+      started.stderr.resume()
+      // An idle thread keeps no process alive.
+      started.unref()
+      return started
+    }),
+    (started) => Effect.promise(() => started.terminate())
+  )
+  const post = (message: Run | Settled) => Effect.sync(() => thread.postMessage(message))
+
+  const answer = ({ args, id, name }: Called, functions: Code.Call["functions"]) =>
+    Effect.suspend(() => {
+      const fn = Object.hasOwn(functions, name) ? functions[name] : undefined
+      return fn === undefined ? Effect.fail({ message: `there is no function ${name}` }) : fn(...JSON.parse(args))
+    }).pipe(
+      Effect.flatMap((output) => Effect.try((): string | undefined => JSON.stringify(output))),
+      Effect.match({
+        onSuccess: (text): Settled => ({ type: "settled", id, isOutput: true, text }),
+        onFailure: ({ message }): Settled => ({ type: "settled", id, isOutput: false, text: message })
+      }),
+      Effect.flatMap(post)
+    )
+
+  const run = (call: Code.Call) =>
+    Effect.scoped(Effect.gen(function*() {
+      yield* Effect.acquireRelease(Effect.sync(() => thread.ref()), () => Effect.sync(() => thread.unref()))
+      const crashed = yield* Deferred.make<never>()
+      yield* post(requestOf(call))
+      const next = Effect.raceFirst(Queue.take(inbox), Deferred.await(crashed))
+      for (;;) {
+        const message = yield* next
+        if (message.type !== "called") return message
+        // A defect of a function of the host is not the fault of the code.
+        yield* Effect.forkScoped(Effect.onError(answer(message, call.functions), (cause) =>
+          Cause.isInterruptedOnly(cause) ? Effect.void : Deferred.failCause(crashed, cause as Cause.Cause<never>)))
+      }
+    })).pipe(
+      Effect.timeoutFail({
+        duration: Duration.sum(call.limits.timeout, grace),
+        onTimeout: () =>
+          Code.exceeded("timeout", call.limits)
+      })
+    )
+  return { run }
+})
+
+const requestOf = ({ code, functions, inputs, limits, main, secrets }: Code.Call): Run => ({
+  type: "run",
+  code,
+  parameters: main.parameters === undefined ? "" : JSON.stringify(main.parameters),
+  inputs,
+  secrets: JSON.stringify(Redacted.value(secrets)),
+  functions: JSON.stringify(Object.keys(functions)),
+  limits: {
+    timeoutMillis: Duration.toMillis(limits.timeout),
+    cpuMillis: Duration.toMillis(limits.cpu ?? limits.timeout),
+    memoryBytes: limits.memoryBytes,
+    outputBytes: limits.outputBytes,
+    logBytes: limits.logBytes
+  }
+})
+
+const settled = (
+  call: Code.Call,
+  message: Exclude<Message, Called>,
+  elapsed: Duration.Duration
+): Effect.Effect<Code.Ran, Code.RunError> => {
+  if (message.type === "lost") return unavailable("its thread ended before the code did", message.cause)
+  const { cpuMillis, limit, logs, outcome, text } = message
+  switch (outcome) {
+    case "output":
+      return Effect.succeed({ output: text, logs, stats: { elapsed, cpu: Duration.millis(cpuMillis) } })
+    case "limit":
+      return Effect.fail(Code.exceeded(limit ?? "timeout", call.limits, logs))
+    case "broken":
+      return unavailable(`the engine gave up: ${text ?? ""}`)
+    case "failed":
+      return Effect.fail(failureOf(text, call.limits, logs))
+  }
+}
+
+/** What the inside says of its failure; the code may have made it up, so it is text and no more. */
+const failureOf = (text: string | undefined, limits: Code.Limits, logs: ReadonlyArray<Code.LogLine>) => {
+  const { message, name, stack } = JSON.parse(text ?? "{}") as Record<"message" | "name" | "stack", string | undefined>
+  if (name === "InternalError" && message === "out of memory") return Code.exceeded("memory", limits, logs)
+  const [, line, column] = /\(?code\.js:(\d+)(?::(\d+))?/.exec(stack ?? "") ?? []
+  return new Code.CodeFailed({
+    message: `${name === undefined || name === "" ? "" : `${name}: `}${message ?? ""}`,
+    ...(line === undefined ? {} : { line: Number(line) }),
+    ...(column === undefined ? {} : { column: Number(column) }),
+    logs
+  })
+}
+
+const busy = () =>
+  new ConnectorError({
+    connector: "ECMASandbox",
+    method: "run",
+    reason: "Unavailable",
+    detail: "all threads are at work; try again, or set more workers"
+  })
+
+const unavailable = (detail: string, cause?: unknown) =>
+  Effect.fail(new ConnectorError({ connector: "ECMASandbox", method: "run", reason: "Unavailable", detail, cause }))
+
+const unsupported = (detail: string) =>
+  Effect.fail(new ConnectorError({ connector: "ECMASandbox", method: "run", reason: "Unsupported", detail }))
+
+/** Some build tools name functions with a helper of theirs, which the text alone does not bring along. */
+const source = `globalThis.__name = (fn) => fn
+void (${worker.toString()})(require, process.argv[2], process.argv[3])`

@@ -1,0 +1,69 @@
+import { assert, layer } from "@effect/vitest"
+import { Effect, Layer } from "effect"
+import { ServerlessCode } from "../../../src/components/code/ServerlessCode.ts"
+import { DummyAccount } from "../../../src/connectors/account/DummyAccount.ts"
+import { ECMASandbox } from "../../../src/connectors/code/ECMASandbox.ts"
+import * as Candidate from "../../../src/security/Candidate.ts"
+import * as Vault from "../../../src/security/Vault.ts"
+import { memoryVault } from "../../fixtures/MemoryVault.ts"
+import { runComponent, type RunOptions } from "../harness.ts"
+
+const run = (settings: Record<string, unknown>, options: RunOptions = {}) =>
+  Candidate.as(runComponent(ServerlessCode, { settings, ...options }), Candidate.agent("a1"))
+
+const vault = Layer.provide(
+  Vault.layer,
+  Layer.merge(
+    memoryVault({ "team:ta": { key: "it's secret" } }),
+    DummyAccount.layer({ data: { ta: { users: {}, agents: { a1: {} } } } })
+  )
+)
+
+layer(Layer.merge(ECMASandbox.layer({ workers: 1 }), vault), { excludeTestServices: true })("ServerlessCode", (it) => {
+  it.effect("text inputs that are JSON are what they say", () =>
+    Effect.gen(function*() {
+      const code = "async function main(a, b, c) { return [a, b, c] }"
+      const { Output } = yield* run({ code }, { inputs: { a: "{\"x\":1}", b: "{{a}} is no JSON", c: 7 } })
+      assert.deepStrictEqual(Output, [{ x: 1 }, "{{a}} is no JSON", 7])
+    }))
+
+  it.effect("runs code in two parts as older documents have it", () =>
+    Effect.gen(function*() {
+      const settings = { code_imports: "const base = 40", code_body: "return base + n" }
+      assert.deepStrictEqual(yield* run(settings, { inputs: { n: "2", "not a name": "x" } }), { Output: 42 })
+    }))
+
+  it.effect("vault keys are values of the run and no part of the code", () =>
+    Effect.gen(function*() {
+      const code = "async function main(v) { return [{{KEY(key)}}, \"{{ KEY(key) }}\", v] }"
+      const { Output } = yield* run({ code }, { inputs: { v: "{{KEY(key)}}" } })
+      assert.deepStrictEqual(Output, ["it's secret", "it's secret", "{{KEY(key)}}"])
+      assert.include(
+        (yield* Effect.flip(run({ code: "async function main() { return {{KEY(none)}} }" }))).message,
+        "none"
+      )
+    }))
+
+  it.effect("keys of one's own are asked for, and for a connector that knows them", () =>
+    Effect.gen(function*() {
+      const code = "async function main() { return 1 }"
+      assert.include((yield* Effect.flip(run({ code, use_own_keys: "true" }))).message, "accessKeyId")
+      const own = {
+        code,
+        use_own_keys: true,
+        accessKeyId: "{{KEY(key)}}",
+        secretAccessKey: "{{KEY(key)}}",
+        region: "eu-west-1"
+      }
+      const { message } = yield* Effect.flip(run(own))
+      assert.include(message, "AWSLambda")
+      assert.notInclude(message, "secret")
+    }))
+
+  it.effect("no code is told of at load, and fails the run", () =>
+    Effect.gen(function*() {
+      assert.lengthOf(ServerlessCode.check({ code: "", code_body: "" } as never, {} as never), 1)
+      assert.isUndefined((yield* run({ code_body: " " })).Output)
+      assert.include((yield* Effect.flip(run({ code: "1" }))).message, "async function main")
+    }))
+})

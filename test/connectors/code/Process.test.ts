@@ -1,0 +1,85 @@
+import { assert, describe, it, layer } from "@effect/vitest"
+import { Duration, Effect, Either, Fiber } from "effect"
+import { execFileSync } from "node:child_process"
+import { join } from "node:path"
+import { Process } from "../../../src/connectors/code/Process.ts"
+import * as Candidate from "../../../src/security/Candidate.ts"
+import { Code, type Request } from "../../../src/subsystems/compute/Code.ts"
+import * as code from "../../../src/testing/conformance/code.ts"
+import { hostileScripts } from "../../fixtures/hostile-scripts.ts"
+import { isInstalled } from "../../fixtures/Processes.ts"
+
+const deno = join(import.meta.dirname, "../../../node_modules/.bin/deno")
+const settings = { program: deno, concurrency: 2 }
+
+const run = (request: Request) =>
+  Candidate.as(Effect.flatMap(Code, (service) => service.run(request)), Candidate.agent("a1"))
+
+/** Processes of this machine whose command line has this text in it. */
+const processesWith = (text: string) =>
+  execFileSync("ps", ["-eo", "pid,args"], { encoding: "utf8" }).split("\n").filter((line) => line.includes(text))
+
+layer(Process.layer({ ...settings, concurrency: 4 }), { excludeTestServices: true })(
+  "hostile code in a process",
+  (it) => {
+    it.effect("ends in what a call may end in, and leaves no process behind", () =>
+      Effect.gen(function*() {
+        const limits = {
+          timeout: Duration.seconds(3),
+          memoryBytes: 64 * 2 ** 20,
+          outputBytes: 100_000,
+          cpu: Duration.seconds(2)
+        }
+        const results = yield* Effect.forEach(
+          hostileScripts.filter(({ ends }) => ends !== "limit"),
+          ({ code, name }) => Effect.map(Effect.either(run({ code, limits })), (result) => ({ name, code, result })),
+          { concurrency: 4 }
+        )
+        for (const { name, result } of results) {
+          const tag = Either.match(result, { onLeft: ({ _tag }) => _tag, onRight: () => "output" })
+          assert.include(["output", "CodeFailed", "CodeLimitExceeded"], tag, `${name}: ${JSON.stringify(result)}`)
+        }
+        const fine = yield* run({ code: "async function main() { return 1 }" })
+        assert.strictEqual(fine.output, 1)
+      }), 120_000)
+
+    it.effect("a call that is interrupted or takes too long leaves no process", () =>
+      Effect.gen(function*() {
+        // Shows in the arguments of the engine: no other call has this limit of memory.
+        const endless = {
+          code: "async function main() { for (;;); }",
+          limits: { memoryBytes: 77 * 2 ** 20, timeout: Duration.seconds(1) }
+        }
+        const fiber = yield* Effect.fork(
+          run({ ...endless, limits: { ...endless.limits, timeout: Duration.seconds(60) } })
+        )
+        yield* Effect.repeat(Effect.sync(() => processesWith("max-old-space-size=77")), {
+          until: (all) => all.length > 0
+        })
+        yield* Fiber.interrupt(fiber)
+        assert.deepStrictEqual(processesWith("max-old-space-size=77"), [])
+        yield* Effect.flip(run(endless))
+        assert.deepStrictEqual(processesWith("max-old-space-size=77"), [])
+      }))
+  }
+)
+
+describe("Process", () => {
+  it.effect("is refused at boot where its program is missing, and Node where the cage is", () =>
+    Effect.gen(function*() {
+      const refused = (settings: Parameters<typeof Process.layer>[0]) =>
+        Effect.map(Effect.flip(Effect.provide(Code, Process.layer(settings))), (error) => error.message)
+      assert.include(yield* refused({ program: "no-such-program" }), "not installed")
+      assert.include(yield* refused({ runtime: "node", program: process.execPath, bubblewrap: "never" }), "bubblewrap")
+    }))
+})
+
+if (isInstalled("bwrap")) {
+  code.suite("Process of Deno in a cage", Process.contract({ ...settings, bubblewrap: "always" }), { typescript: true })
+  code.suite(
+    "Process of Node in a cage",
+    Process.contract({ runtime: "node", program: process.execPath, bubblewrap: "always" })
+  )
+}
+
+code.suite("Process of Deno", Process.contract({ ...settings, bubblewrap: "never" }), { typescript: true })
