@@ -1,5 +1,5 @@
 /** What a connector is: a name, the contract it implements, the service that guards it, its settings, and how to build it. */
-import { Config, type ConfigError, Context, Effect, Layer, ParseResult, Schema, Scope } from "effect"
+import { Config, type ConfigError, Context, Effect, Layer, ParseResult, Schema, type SchemaAST, Scope } from "effect"
 import { createRequire } from "node:module"
 import { BootError } from "./BootError.ts"
 import { ConnectorError } from "./ConnectorError.ts"
@@ -169,7 +169,12 @@ const invalidSettings = (
   })
 }
 
-const propertyNames = (schema: Schema.Schema.All): ReadonlyArray<string> => {
-  const encoded = Schema.encodedSchema(schema as Schema.Schema.Any).ast
-  return encoded._tag === "TypeLiteral" ? encoded.propertySignatures.map(({ name }) => String(name)) : []
-}
+const propertyNames = (schema: Schema.Schema.All): ReadonlyArray<string> =>
+  Array.from(new Set(namesIn(Schema.encodedSchema(schema as Schema.Schema.Any).ast)))
+
+const namesIn = (ast: SchemaAST.AST): ReadonlyArray<string> =>
+  ast._tag === "TypeLiteral"
+    ? ast.propertySignatures.map(({ name }) => String(name))
+    : ast._tag === "Union"
+    ? ast.types.flatMap(namesIn)
+    : []

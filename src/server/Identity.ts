@@ -44,7 +44,7 @@ export const account: Layer.Layer<Identity, never, Account> = Layer.effect(
     }))
 )
 
-const credentialOf = (headers: Readonly<Record<string, string | undefined>>): Redacted.Redacted | undefined => {
+export const credentialOf = (headers: Readonly<Record<string, string | undefined>>): Redacted.Redacted | undefined => {
   const bearer = /^Bearer +([^\s]+) *$/i.exec(headers["authorization"] ?? "")?.[1]
   const credential = headers["authorization"] === undefined ? headers["x-api-key"] : bearer
   return credential === undefined || credential === "" ? undefined : Redacted.make(credential)

@@ -51,6 +51,16 @@ const Fail = Component.make("Fail", {
   run: () => new Component.ComponentFailed({ message: "no luck" })
 })
 
+/** Says more than is kept for those who come late. */
+const Talk = Component.make("Talk", {
+  ...open,
+  description: "Says 2000 things.",
+  run: ({ step }) => {
+    for (let n = 0; n < 2000; n++) step.emit("content", `${n}`)
+    return { said: 2000 }
+  }
+})
+
 export interface Slow {
   /** Done when a slow component has begun. */
   readonly begun: Deferred.Deferred<void>
@@ -82,11 +92,14 @@ const agent = (id: string) => {
     slow: { method: "POST", inputs: ["text?"], by: "Slow" },
     fail: { method: "POST", inputs: ["text?"], by: "Fail" },
     page: { method: "POST", inputs: ["text"], by: "APIOutput" },
-    upload: { method: "POST", inputs: [{ name: "text", type: "Any" }], by: "Pass" }
+    upload: { method: "POST", inputs: [{ name: "text", type: "Any" }], by: "Pass" },
+    pair: { method: "POST", inputs: ["text?"], by: "Pass" },
+    talk: { method: "POST", inputs: ["text?"], by: "Talk" }
   } as const
   return agentDocument(
-    Object.fromEntries(
-      Object.entries(parts).flatMap(([name, { by, inputs, method }]) => [
+    Object.fromEntries([
+      ["C_last", { name: "Pass", in: ["in"] }],
+      ...Object.entries(parts).flatMap(([name, { by, inputs, method }]) => [
         [`E_${name}`, {
           name: "APIEndpoint",
           data: { endpoint: name, method, description: `The ${name} endpoint` },
@@ -99,10 +112,13 @@ const agent = (id: string) => {
           data: by === "APIOutput" ? { format: "raw", contentType: "text/html" } : {}
         }]
       ])
-    ),
-    Object.entries(parts).map(([name, { method }]) =>
-      `E_${name}.${method === "GET" ? "query" : "body"} -> C_${name}.in`
-    ),
+    ]),
+    [
+      ...Object.entries(parts).map(([name, { method }]) =>
+        `E_${name}.${method === "GET" ? "query" : "body"} -> C_${name}.in`
+      ),
+      "C_pair.in -> C_last.in"
+    ],
     { id, name: `Agent ${id}`, behavior: "Be brief.", defaultModel: "gpt-4o-mini" }
   )
 }
@@ -120,6 +136,8 @@ export interface Options {
   readonly agents?: Omit<AgentsOptions, "components">
   /** By API key. The agents `a1` and `a2` and all users are in one team, but `user:stranger`. */
   readonly users?: Readonly<Record<string, string>>
+  /** Id of the user who owns the agents. Without one only they themselves do. */
+  readonly owner?: string
   readonly account?: Layer.Layer<Account | Access.Teams, unknown>
   readonly turns?: ReadonlyArray<TestLLM.Turn>
 }
@@ -143,7 +161,7 @@ export const serving = (options: Options = {}): Effect.Effect<Serving, unknown, 
       router: NodeRouter.layer({ port: 0, ...options.router }),
       llm: TestLLM.layer(options.turns ?? [])
     }, {
-      components: [Pass, Session, Request, Fail, slow(signals)],
+      components: [Pass, Session, Request, Fail, Talk, slow(signals)],
       agents: options.agents ?? {}
     })
     const context = yield* Layer.build(sre)
@@ -151,7 +169,8 @@ export const serving = (options: Options = {}): Effect.Effect<Serving, unknown, 
       const agents = yield* Agents
       for (const id of ["a1", "a2"]) {
         const definition = yield* AgentDefinition.fromUnknown(agent(id))
-        yield* Candidate.as(agents.load(definition), Candidate.agent(definition.id))
+        const owner = options.owner === undefined ? Candidate.agent(definition.id) : Candidate.user(options.owner)
+        yield* Candidate.as(agents.load(definition), owner)
       }
       yield* Server.serve({ auth: options.users === undefined ? "local" : "account", ...options.server })
     }).pipe(Effect.provide(context))
@@ -213,3 +232,38 @@ export const frames = (text: string) =>
     const of = (name: string) => fields.filter(([key]) => key === name).map(([, value]) => value).join("\n")
     return { id: of("id"), event: of("event"), data: JSON.parse(of("data")) }
   })
+
+/** A stream of events that is read bit by bit, until the scope closes. */
+export const listen = (url: string, headers: Record<string, string> = {}) =>
+  Effect.acquireRelease(
+    Effect.promise(async () => {
+      const abort = new AbortController()
+      const response = await fetch(url, { headers: { accept: "text/event-stream", ...headers }, signal: abort.signal })
+      return new Listening(response, abort)
+    }),
+    ({ gone }) => gone
+  )
+
+class Listening {
+  text = ""
+  readonly response: Response
+  readonly #reader: ReadableStreamDefaultReader<string>
+  readonly gone: Effect.Effect<void>
+
+  constructor(response: Response, abort: AbortController) {
+    this.response = response
+    this.#reader = response.body!.pipeThrough(new TextDecoderStream()).getReader()
+    this.gone = Effect.sync(() => abort.abort())
+  }
+
+  /** All that has come, as soon as there is such a text in it. */
+  readonly until = (wanted: RegExp): Effect.Effect<string> =>
+    Effect.promise(async () => {
+      while (!wanted.test(this.text)) {
+        const { done, value } = await this.#reader.read()
+        if (done) throw new Error(`the stream ended without ${wanted}: ${this.text}`)
+        this.text += value
+      }
+      return this.text
+    })
+}

@@ -1,8 +1,8 @@
 /** Log on the console: one line a record on standard error, so that results on standard output stay clean. */
-import { Config, Console, DateTime, Effect, Schema } from "effect"
+import { Config, Console, Effect, Schema } from "effect"
 import * as Connector from "../../kernel/Connector.ts"
-import { format } from "../../security/Candidate.ts"
 import * as Log from "../../subsystems/io/Log.ts"
+import * as LogLine from "./LogLine.ts"
 
 const ConsoleLogSettings = Schema.Struct({
   /** Records below it are not written. */
@@ -19,7 +19,7 @@ export const ConsoleLog = Connector.make({
   settings: ConsoleLogSettings,
   make: (settings) => {
     const lowest = Log.levels.indexOf(settings.level)
-    const print = settings.format === "json" ? json : pretty
+    const print = settings.format === "json" ? LogLine.json : LogLine.pretty
     return Effect.succeed(Log.LogConnector.of({
       level: settings.level,
       write: (records) =>
@@ -37,28 +37,3 @@ export const ConsoleLogLive = ConsoleLog.layerConfig({
   level: Config.withDefault(Config.literal(...Log.levels)("LOG_LEVEL"), "info"),
   format: Config.withDefault(Config.literal("pretty", "json")("LOG_FORMAT"), "pretty")
 })
-
-const json = ({ candidate, time, ...record }: Log.LogRecord): string =>
-  oneLine(JSON.stringify({
-    time: DateTime.formatIso(DateTime.unsafeMake(time)),
-    candidate: candidate === undefined ? undefined : format(candidate),
-    ...record
-  }))
-
-const pretty = ({ candidate, error, input, output, time, ...record }: Log.LogRecord): string =>
-  oneLine(
-    [
-      DateTime.formatIso(DateTime.unsafeMake(time)),
-      record.level.toUpperCase().padEnd(7),
-      candidate === undefined ? "-" : format(candidate),
-      record.runId,
-      record.componentId,
-      record.kind === "audit" ? `audit: ${record.message}` : record.message,
-      ...Object.entries({ input, output, error })
-        .flatMap(([name, text]) => text === undefined ? [] : [`${name}=${text}`])
-    ].filter((part) => part !== undefined).join(" ")
-  )
-
-/** What a tenant logs cannot start a line of its own nor steer the terminal. */
-const oneLine = (text: string): string =>
-  text.replace(/[\p{Cc}\u2028\u2029]/gu, (control) => `\\u${control.charCodeAt(0).toString(16).padStart(4, "0")}`)

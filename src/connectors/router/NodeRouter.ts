@@ -11,7 +11,8 @@ const Port = Schema.Int.pipe(Schema.between(0, 65_535))
 const Timeout = (fallback: Duration.DurationInput) =>
   Schema.optionalWith(Schema.DurationFromMillis, { default: () => Duration.decode(fallback) })
 
-const NodeRouterSettings = Schema.Struct({
+/** Of every server of ours. */
+export const settings = {
   host: Schema.optionalWith(Schema.NonEmptyString, { default: () => "127.0.0.1" }),
   /** 0: any free port. */
   port: Schema.optionalWith(Port, { default: () => 4111 }),
@@ -25,7 +26,8 @@ const NodeRouterSettings = Schema.Struct({
   idleTimeout: Timeout("330 seconds"),
   /** In milliseconds. How long shutdown waits for requests under way before it closes their connections. */
   drainTimeout: Timeout("15 seconds")
-})
+}
+const NodeRouterSettings = Schema.Struct(settings)
 
 type Settings = typeof NodeRouterSettings.Type
 
@@ -38,15 +40,10 @@ export const NodeRouter = Connector.make({
     const bound = yield* Ref.make(urlOf(settings.host, settings.port))
     return Router.RouterConnector.of({
       host: settings.host,
-      baseUrl: Option.match(settings.baseUrl, {
-        onNone: () => Ref.get(bound),
-        onSome: (url) => Effect.succeed(url.replace(/\/+$/, ""))
-      }),
+      baseUrl: Option.match(settings.baseUrl, { onNone: () => Ref.get(bound), onSome: withoutSlash }),
       serve: Effect.fnUntraced(function*(app, { host = settings.host, port = settings.port } = {}) {
         const answer = yield* listener(app)
-        const server = yield* running(answer, settings)
-        yield* listen(server, host, port)
-        yield* Ref.set(bound, urlOf(host, (server.address() as AddressInfo).port))
+        yield* Ref.set(bound, yield* listening("Node", answer, { ...settings, host, port }))
       })
     })
   })
@@ -64,7 +61,7 @@ export const NodeRouterLive = NodeRouter.layerConfig({
 })
 
 /** The app as Node calls it. A span for each request is opened only where somebody collects spans: it costs 10 µs. */
-const listener = (app: Router.App): Effect.Effect<RequestListener> =>
+export const listener = (app: Router.App): Effect.Effect<RequestListener> =>
   Effect.gen(function*() {
     const [{ makeHandler }, { withTracerDisabledWhenEffect }] = yield* Effect.promise(() =>
       Promise.all([import("@effect/platform-node/NodeHttpServer"), import("@effect/platform/HttpMiddleware")])
@@ -73,6 +70,13 @@ const listener = (app: Router.App): Effect.Effect<RequestListener> =>
     // A client that goes stops the work for it: the platform runs an app that is no router of its own to the end.
     return yield* withTracerDisabledWhenEffect(makeHandler(Effect.interruptible(app)), () => !traced)
   })
+
+/** Listens until the scope closes, and gives the address. */
+export const listening = Effect.fnUntraced(function*(connector: string, answer: RequestListener, settings: Settings) {
+  const server = yield* running(answer, settings)
+  yield* listen(connector, server, settings.host, settings.port)
+  return urlOf(settings.host, (server.address() as AddressInfo).port)
+})
 
 /** A server that, when its scope closes, takes no more connections, finishes what is under way, and is gone. */
 const running = (answer: RequestListener, settings: Settings): Effect.Effect<Server, never, Scope.Scope> =>
@@ -124,9 +128,10 @@ const closing = (server: Server): Effect.Effect<void> => {
   return Deferred.await(closed)
 }
 
-const listen = (server: Server, host: string, port: number): Effect.Effect<void, BootError> =>
+const listen = (connector: string, server: Server, host: string, port: number): Effect.Effect<void, BootError> =>
   Effect.async((resume) => {
-    const failed = (error: NodeJS.ErrnoException) => resume(Effect.fail(cannotListen(error.code, host, port)))
+    const failed = (error: NodeJS.ErrnoException) =>
+      resume(Effect.fail(cannotListen(connector, error.code, host, port)))
     server.once("error", failed)
     server.listen(port, host, () => {
       server.off("error", failed)
@@ -134,7 +139,7 @@ const listen = (server: Server, host: string, port: number): Effect.Effect<void,
     })
   })
 
-const cannotListen = (code: string | undefined, host: string, port: number) => {
+const cannotListen = (connector: string, code: string | undefined, host: string, port: number) => {
   const choose = "Choose another one: --port <number>, or Router.Settings.port (0 takes any free one)"
   const problems: Readonly<Record<string, readonly [setting: string, problem: string]>> = {
     EADDRINUSE: ["port", `port ${port} of ${host} is in use. ${choose}`],
@@ -143,7 +148,9 @@ const cannotListen = (code: string | undefined, host: string, port: number) => {
     ENOTFOUND: ["host", `the name "${host}" is not known`]
   }
   const [setting, problem] = problems[code ?? ""] ?? ["host", `cannot listen on ${host}:${port} (${code ?? "unknown"})`]
-  return new BootError({ service: "Router", connector: "Node", path: `Router.Settings.${setting}`, problem })
+  return new BootError({ service: "Router", connector, path: `Router.Settings.${setting}`, problem })
 }
 
-const urlOf = (host: string, port: number) => `http://${host.includes(":") ? `[${host}]` : host}:${port}`
+export const withoutSlash = (url: string): Effect.Effect<string> => Effect.succeed(url.replace(/\/+$/, ""))
+
+export const urlOf = (host: string, port: number) => `http://${host.includes(":") ? `[${host}]` : host}:${port}`

@@ -52,6 +52,10 @@ export class AgentDataConnector extends Context.Tag("effect-sre/AgentDataConnect
     id: string,
     version: Option.Option<string>
   ) => Effect.Effect<Option.Option<StoredAgent & Owned>, ConnectorError>
+  /** Whom the host is to serve at `domain`, which is in lower case. */
+  readonly findByDomain: (
+    domain: string
+  ) => Effect.Effect<Option.Option<Pick<StoredAgent, "id"> & Owned>, ConnectorError>
   /** All documents, each once, also those that cannot be read. */
   readonly list: Effect.Effect<ReadonlyArray<AgentSummary & Owned>, ConnectorError>
 }>() {}
@@ -61,6 +65,8 @@ export class AgentData extends Context.Tag("effect-sre/AgentData")<AgentData, {
   /** What the asker may read. */
   readonly list: Effect.Effect<ReadonlyArray<AgentSummary>, Access.AccessError>
   readonly isDeployed: (id: string) => Effect.Effect<boolean, Access.AccessError>
+  /** The id of the agent at a domain; none where the asker may not read it. */
+  readonly findByDomain: (domain: string) => Effect.Effect<Option.Option<string>, Access.AccessError>
 }>() {}
 
 const make = Effect.gen(function*() {
@@ -69,7 +75,10 @@ const make = Effect.gen(function*() {
 
   const list = Effect.gen(function*() {
     yield* guard.candidate("list")
-    const readable = yield* Effect.filter(yield* retrying(connector.list), ({ acl }) => guard.permits(acl, "read"))
+    const readable = yield* Effect.filter(
+      yield* retrying(connector.list),
+      ({ acl, id }) => guard.permits(acl, "read", id)
+    )
     return readable.map(({ acl: _, ...summary }): AgentSummary => summary)
   })
 
@@ -100,7 +109,14 @@ const make = Effect.gen(function*() {
       if (Option.isNone(found)) return false
       yield* guard.check(found.value.acl, { operation: "isDeployed", level: "read", resource: id })
       return true
-    }, traced("AgentData.isDeployed"))
+    }, traced("AgentData.isDeployed")),
+    findByDomain: Effect.fnUntraced(function*(domain) {
+      yield* guard.candidate("findByDomain")
+      const found = yield* retrying(connector.findByDomain(domain.toLowerCase()))
+      return Option.isSome(found) && (yield* guard.permits(found.value.acl, "read", found.value.id))
+        ? Option.some(found.value.id)
+        : Option.none()
+    }, traced("AgentData.findByDomain"))
   })
 })
 

@@ -113,7 +113,7 @@ const make = Effect.gen(function*() {
       const readable = Effect.fnUntraced(function*(stored: StoredText) {
         const resource = `${space}:${stored.key}`
         const { acl, value } = yield* open(stored, resource)
-        return (yield* guard.permits(acl, "read"))
+        return (yield* guard.permits(acl, "read", resource))
           ? Option.some({ key: stored.key, value: yield* decode(value, resource) })
           : Option.none()
       })

@@ -274,7 +274,10 @@ const make = Effect.gen(function*() {
         Effect.gen(function*() {
           const { items, next } = yield* retrying(connector.list(start, { after, limit: pageSize }))
           const now = yield* Clock.currentTimeMillis
-          const readable = yield* Effect.filter(items.filter(isAlive(now)), ({ acl }) => guard.permits(acl, "read"))
+          const readable = yield* Effect.filter(
+            items.filter(isAlive(now)),
+            ({ acl, key }) => guard.permits(acl, "read", key)
+          )
           return [Chunk.fromIterable(readable.map((object) => describe(object, who))), Option.map(next, Option.some)]
         }))
       return Candidate.streamAs(pages, who)

@@ -1,6 +1,6 @@
 import { assert, layer } from "@effect/vitest"
-import { Chunk, Context, Effect, Layer, Option, Stream } from "effect"
-import { SmythStorage } from "../../../src/connectors/storage/SmythStorage.ts"
+import { Chunk, ConfigProvider, Context, Effect, Layer, Option, Stream } from "effect"
+import { SmythStorage, SmythStorageLive } from "../../../src/connectors/storage/SmythStorage.ts"
 import type { BootError } from "../../../src/kernel/BootError.ts"
 import * as Acl from "../../../src/security/Acl.ts"
 import * as Candidate from "../../../src/security/Candidate.ts"
@@ -92,6 +92,9 @@ layer(Layer.scoped(Host, managedHost), { excludeTestServices: true, timeout: "30
       >
       assert.strictEqual(error.path, "Storage.Settings.url")
       assert.notInclude(error.message, "s3cret")
+      const variables = new Map([["SMYTH_URL", settings.url], ["SMYTH_TEAM", "acme"], ["SMYTH_TOKEN", "s3cret"]])
+      const live = Layer.provide(SmythStorageLive, Layer.setConfigProvider(ConfigProvider.fromMap(variables)))
+      assert.include(String(yield* Effect.flip(Effect.scoped(Layer.build(live)))), "expected https://")
     }))
 })
 
