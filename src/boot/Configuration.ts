@@ -6,15 +6,18 @@ import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
 import * as NodePath from "@effect/platform-node/NodePath"
 import * as FileSystem from "@effect/platform/FileSystem"
 import * as Path from "@effect/platform/Path"
-import { Config, Context, Effect, Layer, Option, ParseResult, Schema } from "effect"
+import { Array as Arr, Config, Context, Effect, Layer, Option, ParseResult, Schema } from "effect"
+import { embeddingsConnectors } from "../connectors/embeddings/providers.ts"
 import { llmConnectors } from "../connectors/llm/providers.ts"
-import { foundations, subsystems } from "../connectors/registry.ts"
+import { dependents, foundations, subsystems } from "../connectors/registry.ts"
 import { BootError } from "../kernel/BootError.ts"
 import * as Connector from "../kernel/Connector.ts"
 import { ConnectorError } from "../kernel/ConnectorError.ts"
 import * as JsonText from "../kernel/JsonText.ts"
 import { didYouMean } from "../kernel/Nearest.ts"
+import * as Embeddings from "../subsystems/llm/Embeddings.ts"
 import * as LLM from "../subsystems/llm/LLM.ts"
+import * as AgentsConfiguration from "./AgentsConfiguration.ts"
 import { type Boot, timed } from "./Boot.ts"
 import { compose, type Layers, opened, type Options, type Sre } from "./Sre.ts"
 
@@ -42,10 +45,12 @@ interface EntryInput {
 /** The whole system from a configuration; whatever is wrong with it fails boot at once. */
 export const layerFromConfig = (config: unknown, options: Options = {}): Layer.Layer<Sre, BootError> =>
   Layer.unwrapEffect(
-    Effect.map(
-      plan(config),
-      ({ chosen, named }) => Layer.catchAll(compose(chosen, options, named), (error) => Layer.fail(toBootError(error)))
-    )
+    Effect.gen(function*() {
+      const { rest, settings } = yield* AgentsConfiguration.split(config)
+      const { chosen, named } = yield* plan(rest)
+      const whole = compose(chosen, { ...options, agents: { ...settings, ...options.agents } }, named)
+      return Layer.catchAll(whole, (error) => Layer.fail(toBootError(error)))
+    })
   ) as unknown as Layer.Layer<
     Sre,
     BootError
@@ -90,7 +95,7 @@ const withEnvironment = (value: unknown): Effect.Effect<unknown, BootError> => {
     : Effect.succeed(value)
 }
 
-const known = { ...foundations, ...subsystems }
+const known = { ...foundations, ...subsystems, ...dependents }
 type Key = keyof typeof known
 
 const plan = (config: unknown) =>
@@ -113,6 +118,11 @@ const plan = (config: unknown) =>
       const list: ReadonlyArray<Entry> = Array.isArray(given) ? given : [given as Entry]
       if (service === "LLM") {
         chosen.llm = opened(Layer.provide(LLM.layer, yield* providers(list)))
+        continue
+      }
+      if (service === "Embeddings") {
+        yield* oneDefault(service, list)
+        chosen.embeddings = opened(Layer.provide(Embeddings.layer, yield* embedders(list)))
         continue
       }
       const key = Object.keys(known).find((one) => known[one as Key].name === service) as Key | undefined
@@ -146,13 +156,30 @@ const instance = (key: string, id: string, layer: Layer.Layer<never, unknown>) =
 /** Configured providers stand beside the usual ones, and in place of the usual one of the same name. */
 const providers = (list: ReadonlyArray<Entry>) =>
   Effect.map(
-    Effect.forEach(list, (entry, position) =>
-      Effect.map(
-        find("LLM", entry.Connector, llmConnectors, `LLM[${position}]`),
-        (connector) => connector.fromUnknown(entry.Settings, `LLM[${position}].Settings`)
-      )),
+    contracts("LLM", list, llmConnectors),
     (configured) => LLM.providers([...llmConnectors.map((connector) => connector.contract({})), ...configured])
   )
+
+/** The same, where the default is the first of them. */
+const embedders = (list: ReadonlyArray<Entry>) =>
+  Effect.map(contracts("Embeddings", list, embeddingsConnectors), (configured) => {
+    const [others, defaults] = Arr.partition(configured, (_, position) => list[position]?.Default === true)
+    const usual = embeddingsConnectors.map((connector) => connector.contract({}))
+    return Embeddings.providers([...defaults, ...others, ...usual])
+  })
+
+const contracts = <const C extends ReadonlyArray<Connector.Any>>(
+  service: string,
+  list: ReadonlyArray<Entry>,
+  connectors: C
+) =>
+  Effect.forEach(list, (entry, position) => {
+    const path = `${service}[${position}]`
+    return Effect.map(
+      find(service, entry.Connector, connectors, path),
+      (connector) => connector.fromUnknown(entry.Settings, `${path}.Settings`)
+    )
+  })
 
 const find = (service: string, name: string, connectors: ReadonlyArray<Connector.Any>, path: string) => {
   const wanted = name.toLowerCase()
@@ -169,7 +196,7 @@ const find = (service: string, name: string, connectors: ReadonlyArray<Connector
 }
 
 const unknownService = (service: string) => {
-  const names = [...Object.values(known).map(({ name }) => name), "LLM"]
+  const names = [...Object.values(known).map(({ name }) => name), "LLM", "Embeddings", AgentsConfiguration.key]
   return new BootError({
     service,
     path: service,

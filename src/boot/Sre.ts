@@ -5,14 +5,18 @@ import * as Compile from "../agents/Compile.ts"
 import type * as Component from "../components/Component.ts"
 import { builtIn } from "../components/registry.ts"
 import type { Services } from "../components/Services.ts"
+import * as EmbeddingsProviders from "../connectors/embeddings/providers.ts"
 import * as LLMProviders from "../connectors/llm/providers.ts"
-import { foundations, type Subsystem, subsystems } from "../connectors/registry.ts"
+import { dependents, foundations, type Subsystem, subsystems } from "../connectors/registry.ts"
 import type { BootError } from "../kernel/BootError.ts"
 import type { ConnectorError } from "../kernel/ConnectorError.ts"
 import type * as Access from "../security/Access.ts"
 import type * as Account from "../security/Account.ts"
 import type * as Audit from "../security/Audit.ts"
 import type * as Log from "../subsystems/io/Log.ts"
+import * as OAuthTokens from "../subsystems/io/OAuthTokens.ts"
+import type * as Telemetry from "../subsystems/io/Telemetry.ts"
+import * as Embeddings from "../subsystems/llm/Embeddings.ts"
 import * as LLM from "../subsystems/llm/LLM.ts"
 import * as LLMContext from "../subsystems/memory/LLMContext.ts"
 import * as Resources from "../subsystems/memory/Resources.ts"
@@ -23,26 +27,30 @@ import { type Boot, layer as bootLayer, timed } from "./Boot.ts"
 export type Sre =
   | Services
   | Foundations
-  | ServiceOf<keyof typeof subsystems>
+  | ServiceOf<keyof Guarded>
   | Agents.Agents
   | RuntimeContext.RuntimeContext
   | Resources.Resources
+  | OAuthTokens.OAuthTokens
   | Boot
 
-type Foundations = Log.Log | Audit.Audit | Account.Account | Access.Teams
-type ServiceOf<K extends keyof typeof subsystems> = K extends unknown
-  ? (typeof subsystems)[K] extends { readonly layer: Layer.Layer<infer Out, never, infer _> } ? Out : never
+type Foundations = Telemetry.Telemetry | Log.Log | Audit.Audit | Account.Account | Access.Teams
+type Guarded = typeof subsystems & typeof dependents
+type ServiceOf<K extends keyof Guarded> = K extends unknown
+  ? Guarded[K] extends { readonly layer: Layer.Layer<infer Out, never, infer _> } ? Out : never
   : never
 
 /** What an app chooses; what it leaves out gets the embedded default, which needs no server, no key and no network. */
 export type Choices =
   & {
-    readonly [K in keyof typeof subsystems]?: Layer.Layer<ServiceOf<K>, unknown>
+    readonly [K in keyof Guarded]?: Layer.Layer<ServiceOf<K>, unknown>
   }
   & {
+    readonly telemetry?: Layer.Layer<Telemetry.Telemetry, unknown>
     readonly log?: Layer.Layer<Log.Log | Audit.Audit, unknown>
     readonly account?: Layer.Layer<Account.Account | Access.Teams, unknown>
     readonly llm?: Layer.Layer<LLM.LLM, unknown>
+    readonly embeddings?: Layer.Layer<Embeddings.Embeddings, unknown>
   }
 
 export interface Options {
@@ -70,19 +78,29 @@ export const compose = (
 ): Layer.Layer<never, unknown> => {
   const of = (
     key: keyof Choices,
-    { connectors: [fallback], name, settings }: Pick<Subsystem, "connectors" | "name" | "settings">
+    { connectors: [fallback], name, settings }: Part
   ) =>
     chosen[key] === undefined
       ? timed(name, fallback.name, opened(fallback.layer(settings)))
       : timed(name, undefined, chosen[key])
-  const guarded = Object.entries(subsystems).map(([key, one]) => of(key as keyof typeof subsystems, one))
+  const each = (table: Readonly<Record<string, Part>>) =>
+    Object.entries(table).map(([key, one]) => of(key as keyof Guarded, one))
   const registry = Compile.registry([...builtIn, ...(components ?? [])])
   const stages: ReadonlyArray<ReadonlyArray<Layer.Layer<never, unknown, Boot>>> = [
+    [of("telemetry", foundations.telemetry)],
     [of("log", foundations.log)],
     [of("account", foundations.account)],
-    [...guarded, named],
-    [timed("LLM", undefined, chosen.llm ?? opened(Layer.provide(LLM.layer, LLMProviders.layer)))],
-    [opened(LLMContext.layer), opened(RuntimeContext.layer), opened(Resources.layer())],
+    each(subsystems),
+    [
+      timed("LLM", undefined, chosen.llm ?? opened(Layer.provide(LLM.layer, LLMProviders.layer))),
+      timed(
+        "Embeddings",
+        undefined,
+        chosen.embeddings ?? opened(Layer.provide(Embeddings.layer, EmbeddingsProviders.layer))
+      )
+    ],
+    [...each(dependents), named],
+    [opened(LLMContext.layer), opened(RuntimeContext.layer), opened(Resources.layer()), opened(OAuthTokens.layer())],
     [timed("Agents", undefined, opened(Agents.layer({ ...agents, components: registry })))]
   ]
   return opened(stages.reduce(
@@ -90,6 +108,8 @@ export const compose = (
     opened(bootLayer)
   ))
 }
+
+type Part = Pick<Subsystem, "connectors" | "name" | "settings">
 
 /** One stage: built in parallel, on top of the stages before it. */
 const together = (stage: ReadonlyArray<Layer.Layer<never, unknown, Boot>>): Layer.Layer<never, unknown> =>

@@ -3,7 +3,7 @@
  * changed there counts within seconds. {@link write} puts teams in; any other client of the database may, too.
  */
 import type { SqlClient } from "@effect/sql/SqlClient"
-import { Array, Clock, Config, Duration, Effect, Option, ParseResult, Redacted, Schema } from "effect"
+import { Array, Clock, Config, Duration, Effect, type Option, ParseResult, Redacted, Schema } from "effect"
 import * as Connector from "../../kernel/Connector.ts"
 import { ConnectorError } from "../../kernel/ConnectorError.ts"
 import * as Account from "../../security/Account.ts"
@@ -40,7 +40,7 @@ export const SQLAccount = Connector.make({
         ? Effect.succeed([])
         : remembered(
           Candidate.format(who),
-          Effect.flatMap(run("teamsOf", (sql) => selectMemberships(sql, who)), Effect.forEach(membership))
+          Effect.map(run("teamsOf", (sql) => selectMemberships(sql, who)), (rows) => rows.map(membership))
         )
 
     return Account.AccountConnector.of({
@@ -54,9 +54,9 @@ export const SQLAccount = Connector.make({
           (rows) => rows.map(({ id, role }) => ({ role, id }))
         ),
       permissions: (candidate, team) =>
-        Effect.map(
+        Effect.flatMap(
           memberships(candidate),
-          (all) => all.find((one) => one.team === team)?.permissions ?? Option.some([])
+          (all) => all.find((one) => one.team === team)?.permissions ?? Effect.succeedSome([])
         ),
       settings: ({ id, role }) =>
         Effect.flatMap(
@@ -173,7 +173,8 @@ const tables: Sql.Migrations = {
 
 interface Membership {
   readonly team: string
-  readonly permissions: Option.Option<ReadonlyArray<Roles.Permission>>
+  /** Fails where a role cannot be read, which is no reason to hide the other teams. */
+  readonly permissions: Effect.Effect<Option.Option<ReadonlyArray<Roles.Permission>>, ConnectorError>
 }
 
 /** Everything a check asks, in one visit: the teams of a candidate, and what its roles there let it do. */
@@ -204,19 +205,23 @@ interface RoleRow {
   readonly permissions: string
 }
 
+type Selected = Effect.Effect.Success<ReturnType<typeof selectMemberships>>[number]
+
+const membership = (row: Selected): Membership => ({
+  team: row.team,
+  permissions: row.has_roles ? Effect.asSome(permissionsOf(row)) : Effect.succeedNone
+})
+
 /** A role that is not there gives nothing; one that cannot be read is an error, not an open door. */
-const membership = Effect.fnUntraced(
-  function*(row: Effect.Effect.Success<ReturnType<typeof selectMemberships>>[number]) {
-    if (!row.has_roles) return { team: row.team, permissions: Option.none() }
-    const names = yield* decode("permissions", `a member of ${row.team}`, RoleNames, row.roles)
-    const granted = yield* Effect.forEach(
-      row.permissions.filter(({ name }) => names.includes(Sql.fromBytes(name))),
-      ({ name, permissions }) =>
-        decode("permissions", `the role "${Sql.fromBytes(name)}" of ${row.team}`, Permissions, permissions)
-    )
-    return { team: row.team, permissions: Option.some(granted.flat()) }
-  }
-)
+const permissionsOf = Effect.fnUntraced(function*({ permissions, roles, team }: Selected) {
+  const names = yield* decode("permissions", `a member of ${team}`, RoleNames, roles)
+  const granted = yield* Effect.forEach(
+    permissions.filter(({ name }) => names.includes(Sql.fromBytes(name))),
+    ({ name, permissions }) =>
+      decode("permissions", `the role "${Sql.fromBytes(name)}" of ${team}`, Permissions, permissions)
+  )
+  return granted.flat()
+})
 
 const SettingsText = Schema.parseJson(Schema.Record({ key: Schema.String, value: Schema.Unknown }))
 const RoleNames = Schema.parseJson(Schema.Array(Schema.String))

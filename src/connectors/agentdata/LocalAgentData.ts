@@ -3,14 +3,13 @@ import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
 import * as NodePath from "@effect/platform-node/NodePath"
 import * as FileSystem from "@effect/platform/FileSystem"
 import * as Path from "@effect/platform/Path"
-import { Config, Effect, Either, Option, Predicate, Schema } from "effect"
+import { Config, Effect, Option, Schema } from "effect"
 import { BootError } from "../../kernel/BootError.ts"
 import * as Connector from "../../kernel/Connector.ts"
 import { ConnectorError } from "../../kernel/ConnectorError.ts"
-import * as JsonText from "../../kernel/JsonText.ts"
-import { ownedBy } from "../../security/Acl.ts"
-import { CandidateId } from "../../security/Candidate.ts"
+import * as Candidate from "../../security/Candidate.ts"
 import * as AgentData from "../../subsystems/io/AgentData.ts"
+import * as AgentFile from "./AgentFile.ts"
 
 const LocalAgentDataSettings = Schema.Struct({
   /** Folder of the documents in development. */
@@ -18,7 +17,7 @@ const LocalAgentDataSettings = Schema.Struct({
   /** Folder of the documents in production; they answer when any version is asked for. */
   prodDir: Schema.optional(Schema.NonEmptyString),
   /** The team that owns the documents. An agent may read its own. */
-  team: Schema.optionalWith(CandidateId, { default: () => "default" })
+  team: Schema.optionalWith(Candidate.CandidateId, { default: () => "default" })
 }).pipe(Schema.filter(({ devDir, prodDir }) => devDir !== undefined || prodDir !== undefined, {
   message: () => "needs devDir, prodDir or both"
 }))
@@ -33,7 +32,7 @@ export const LocalAgentData = Connector.make({
     function*({ devDir, prodDir, team }) {
       const development = yield* openFolder("devDir", devDir)
       const production = yield* openFolder("prodDir", prodDir)
-      const owned = (id: string) => ({ acl: ownedBy({ role: "team", id: team }, { role: "agent", id }) })
+      const owned = AgentFile.ownedBy(Candidate.team(team))
 
       return AgentData.AgentDataConnector.of({
         get: Effect.fnUntraced(function*(id, version) {
@@ -47,6 +46,15 @@ export const LocalAgentData = Connector.make({
           }
           return Option.some({ id, document: file.document, source: file.source, ...owned(id) })
         }),
+        findByDomain: (domain) =>
+          Effect.map(
+            Effect.zipWith(production.files, development.files, (one, other) => [...one, ...other]),
+            (files) =>
+              Option.map(
+                Option.fromNullable(files.find((file) => file.domain === domain && file.problem === undefined)),
+                ({ id }) => ({ id, ...owned(id) })
+              )
+          ),
         list: Effect.gen(function*() {
           const inProduction = yield* production.files
           const inDevelopment = yield* development.files
@@ -74,22 +82,12 @@ export const LocalAgentDataLive = LocalAgentData.layerConfig({
   team: Config.withDefault(Config.string("AGENTS_TEAM"), "default")
 })
 
-interface File {
-  readonly id: string
-  readonly name: string | undefined
-  readonly source: string
-  readonly document: unknown
-  readonly problem: string | undefined
-}
-
-const maxBytes = 20 * 1024 * 1024
-
 /** The documents of a folder in the order of their file names; only files that changed since are read again. */
 const openFolder = Effect.fnUntraced(function*(setting: string, folder: string | undefined) {
-  if (folder === undefined) return { files: Effect.succeed<ReadonlyArray<File>>([]) }
+  if (folder === undefined) return { files: Effect.succeed<ReadonlyArray<AgentFile.AgentFile>>([]) }
   const fs = yield* FileSystem.FileSystem
   const path = yield* Path.Path
-  const known = new Map<string, { readonly stamp: string; readonly file: File }>()
+  const known = new Map<string, { readonly stamp: string; readonly file: AgentFile.AgentFile }>()
 
   const isFolder = yield* Effect.orElseSucceed(
     Effect.map(fs.stat(folder), ({ type }) => type === "Directory"),
@@ -110,9 +108,9 @@ const openFolder = Effect.fnUntraced(function*(setting: string, folder: string |
     const stamp = `${Option.match(info.mtime, { onNone: () => 0, onSome: Number })} ${info.size}`
     const before = known.get(source)
     if (before?.stamp === stamp) return before.file
-    const file = info.size > maxBytes
-      ? broken(source, `larger than ${maxBytes} bytes`)
-      : parse(source, yield* fs.readFileString(location))
+    const file = info.size > AgentFile.maxBytes
+      ? AgentFile.broken(source, `larger than ${AgentFile.maxBytes} bytes`)
+      : AgentFile.parse(source, yield* fs.readFileString(location))
     known.set(source, { stamp, file })
     return file
   })
@@ -122,8 +120,8 @@ const openFolder = Effect.fnUntraced(function*(setting: string, folder: string |
       Effect.catchAll((error) =>
         Effect.succeed(
           error._tag === "SystemError" && error.reason === "NotFound"
-            ? Option.none<File>()
-            : Option.some(broken(source, error.message))
+            ? Option.none<AgentFile.AgentFile>()
+            : Option.some(AgentFile.broken(source, error.message))
         )
       )
     )
@@ -155,42 +153,15 @@ const forgetOthers = (known: Map<string, unknown>, names: ReadonlyArray<string>)
     }
   })
 
-const idOf = (source: string) => source.slice(0, -".smyth".length)
-
-const broken = (source: string, problem: string): File => ({
-  id: idOf(source),
-  name: undefined,
-  source,
-  document: undefined,
-  problem
-})
-
-const parse = (source: string, text: string): File =>
-  Either.match(JsonText.parse(text), {
-    onLeft: (problem) => broken(source, problem),
-    onRight: (document) => {
-      if (!Predicate.isReadonlyRecord(document)) return broken(source, "not a JSON object")
-      // Both layouts: the agent itself, or `{ data: agent }` as agent stores export it.
-      const { id, name } = Predicate.isReadonlyRecord(document["data"])
-        ? { ...document, ...document["data"] }
-        : document
-      return {
-        id: typeof id === "string" && id !== "" ? id : idOf(source),
-        name: typeof name === "string" ? name : undefined,
-        source,
-        document,
-        problem: undefined
-      }
-    }
-  })
-
 /** Of readable files with one id the first by name answers; the others stay listed under their file names, with the reason. */
-const withUniqueIds = (files: ReadonlyArray<File>): ReadonlyArray<File> => {
+const withUniqueIds = (files: ReadonlyArray<AgentFile.AgentFile>): ReadonlyArray<AgentFile.AgentFile> => {
   const owner = new Map<string, string>()
   return files.map((file) => {
     if (file.problem !== undefined) return file
     const first = owner.get(file.id) ?? file.source
     owner.set(file.id, first)
-    return first === file.source ? file : broken(file.source, `its id "${file.id}" is already used by ${first}`)
+    return first === file.source
+      ? file
+      : AgentFile.broken(file.source, `its id "${file.id}" is already used by ${first}`)
   })
 }

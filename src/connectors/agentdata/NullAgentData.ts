@@ -12,6 +12,7 @@ export const NullAgentData = Connector.make({
   make: () =>
     Effect.succeed(AgentData.AgentDataConnector.of({
       get: () => Effect.succeed(Option.none()),
+      findByDomain: () => Effect.succeedNone,
       list: Effect.succeed([])
     }))
 })

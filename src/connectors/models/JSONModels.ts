@@ -13,38 +13,42 @@ import * as Models from "../../subsystems/llm/Models.ts"
 
 const Entries = Schema.Record({ key: Schema.String, value: Schema.Unknown })
 
+export const settings = {
+  /** The models themselves, or the path of a file or folder. */
+  models: Schema.optional(Schema.Union(Schema.String, Entries)),
+  /** `merge`: over the built-in models; `replace`: instead of them. */
+  mode: Schema.optionalWith(Schema.Literal("merge", "replace"), { default: () => "merge" })
+}
+const Settings = Schema.Struct(settings)
+type Settings = typeof Settings.Type
+
 export const JSONModels = Connector.make({
   name: "JSONModels",
   aliases: ["JSONModelsProvider"],
   contract: Models.ModelsConnector,
   service: Models.layer,
-  settings: Schema.Struct({
-    /** The models themselves, or the path of a file or folder. */
-    models: Schema.optional(Schema.Union(Schema.String, Entries)),
-    /** `merge`: over the built-in models; `replace`: instead of them. */
-    mode: Schema.optionalWith(Schema.Literal("merge", "replace"), { default: () => "merge" })
-  }),
-  make: Effect.fnUntraced(function*({ mode, models }) {
-    const sources = models === undefined
-      ? []
-      : typeof models === "string"
-      ? yield* read(models)
-      : [{ place: "Settings.models", value: models }]
-    const entries = sources.flatMap(decode)
-    const problems = entries.flatMap((entry) => "problem" in entry ? [entry.problem] : [])
-    if (problems.length > 0) return yield* failure(problems.join("; "))
-    return yield* Models.inMemory(
-      "JSONModels",
-      new Map([
-        ...(mode === "merge" ? builtInModels : []),
-        ...entries.flatMap((entry) => "problem" in entry ? [] : [[entry.name, entry.entry] as const])
-      ])
-    )
-  })
+  settings: Settings,
+  make: (settings) => Effect.flatMap(operatorModels(settings), (shared) => Models.inMemory("JSONModels", shared))
 })
 
 /** `JSONModels` with the built-in models alone. */
 export const JSONModelsLive = JSONModels.layer({})
+
+/** The operator's models as these settings have them. */
+export const operatorModels = Effect.fnUntraced(function*({ mode, models }: Settings) {
+  const sources = models === undefined
+    ? []
+    : typeof models === "string"
+    ? yield* read(models)
+    : [{ place: "Settings.models", value: models }]
+  const entries = sources.flatMap(decode)
+  const problems = entries.flatMap((entry) => "problem" in entry ? [entry.problem] : [])
+  if (problems.length > 0) return yield* failure(problems.join("; "))
+  return new Map([
+    ...(mode === "merge" ? builtInModels : []),
+    ...entries.flatMap((entry) => "problem" in entry ? [] : [[entry.name, entry.entry] as const])
+  ])
+})
 
 interface Source {
   /** File, for messages. */

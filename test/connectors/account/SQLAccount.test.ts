@@ -54,6 +54,7 @@ describe("SQLAccount", () => {
       const error = yield* Effect.flip(editor)
       assert.strictEqual(error.reason, "Corrupted")
       assert.include(error.message, "the role \"reader\" of t4")
+      assert.deepStrictEqual(yield* account.teamsOf(Candidate.agent("editor")), ["t4"])
       yield* execute(url, `DELETE FROM sre_account_roles`)
       assert.deepStrictEqual(yield* editor, Option.some([]))
     }))

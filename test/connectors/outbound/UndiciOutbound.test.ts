@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { ConfigProvider, Context, Effect, Layer, Schema } from "effect"
 import * as Undici from "../../../src/connectors/outbound/UndiciOutbound.ts"
+import type * as PolicedPool from "../../../src/connectors/PolicedPool.ts"
 import { agent, as } from "../../../src/security/Candidate.ts"
 import * as NetworkPolicy from "../../../src/subsystems/io/NetworkPolicy.ts"
 import * as Outbound from "../../../src/subsystems/io/Outbound.ts"
@@ -10,7 +11,7 @@ import * as HttpServer from "../../fixtures/HttpServer.ts"
 const asAgent = as(agent("a1"))
 
 /** The service on a connector whose names resolve as the test says. */
-const resolving = (resolve: Undici.Resolve, allow: ReadonlyArray<string> = []) =>
+const resolving = (resolve: PolicedPool.Resolve, allow: ReadonlyArray<string> = []) =>
   Layer.provide(
     Outbound.layer,
     Layer.scoped(
@@ -47,7 +48,7 @@ describe("UndiciOutbound", () => {
     Effect.gen(function*() {
       const server = yield* HttpServer.make((_, response) => response.setHeader("connection", "close").end("hello"))
       let lookups = 0
-      const resolve: Undici.Resolve = (_, answer) =>
+      const resolve: PolicedPool.Resolve = (_, answer) =>
         answer(null, [lookups++ === 0 ? loopback : { address: "127.0.0.2", family: 4 }])
       const outbound = yield* built(resolving(resolve, [server.rule]))
       const request = asAgent(outbound.request({ method: "GET", url: `http://rebind.example:${server.port}/` }))
@@ -62,7 +63,7 @@ describe("UndiciOutbound", () => {
   it.scopedLive("leaves the refused addresses of a name out", () =>
     Effect.gen(function*() {
       const server = yield* hello
-      const resolve: Undici.Resolve = (_, answer) => answer(null, [{ address: "10.0.0.1", family: 4 }, loopback])
+      const resolve: PolicedPool.Resolve = (_, answer) => answer(null, [{ address: "10.0.0.1", family: 4 }, loopback])
       const outbound = yield* built(resolving(resolve, [server.rule]))
       const answer = yield* asAgent(outbound.request({ method: "GET", url: `http://two.example:${server.port}/` }))
       assert.strictEqual(Buffer.from(answer.body).toString(), "hello")
