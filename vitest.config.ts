@@ -7,7 +7,7 @@ export default defineConfig({
   resolve: {
     alias: [
       { find: /^effect-sre$/, replacement: src("index.ts") },
-      { find: /^effect-sre\/(sdk|testing|testing\/conformance)$/, replacement: src("$1/index.ts") },
+      { find: /^effect-sre\/(sdk|server|testing|testing\/conformance)$/, replacement: src("$1/index.ts") },
       { find: /^effect-sre\/(connectors|components)\/(.*)$/, replacement: src("$1/$2.ts") }
     ]
   },

@@ -1,5 +1,18 @@
 /** What a connector is: a name, the contract it implements, the service that guards it, its settings, and how to build it. */
-import { Config, type ConfigError, Context, Effect, Layer, ParseResult, Schema, type SchemaAST, Scope } from "effect"
+import {
+  Config,
+  type ConfigError,
+  Context,
+  Effect,
+  ExecutionStrategy,
+  Exit,
+  Layer,
+  Option,
+  ParseResult,
+  Schema,
+  type SchemaAST,
+  Scope
+} from "effect"
 import { createRequire } from "node:module"
 import { BootError } from "./BootError.ts"
 import { ConnectorError } from "./ConnectorError.ts"
@@ -90,23 +103,37 @@ export const lazily = <A, E>(
     if (!isInstalled(packageName)) {
       return yield* vendor(connector, packageName, () => Promise.reject(new Error("not installed")))
     }
-    const made = make.pipe(
-      Scope.extend(yield* Effect.scope),
-      // The first caller may be interrupted; those after it must not find its interruption.
-      Effect.uninterruptible,
-      Effect.mapError((error) =>
-        error instanceof BootError
-          ? new ConnectorError({
-            connector,
-            method: "load",
-            reason: "Unsupported",
-            detail: error.problem,
-            cause: error
-          })
-          : error as Exclude<E, BootError>
+    const scope = yield* Effect.scope
+    const made = Effect.flatMap(Scope.fork(scope, ExecutionStrategy.sequential), (own) =>
+      make.pipe(
+        Scope.extend(own),
+        Effect.onError((cause) => Scope.close(own, Exit.failCause(cause))),
+        Effect.mapError((error) =>
+          error instanceof BootError
+            ? new ConnectorError({
+              connector,
+              method: "load",
+              reason: "Unsupported",
+              detail: error.problem,
+              cause: error
+            })
+            : error as Exclude<E, BootError>
+        )
+      ))
+    const lock = yield* Effect.makeSemaphore(1)
+    let kept = Option.none<A>()
+    // What failed is tried again. The first caller may be interrupted; those after it must not find its interruption.
+    const first = lock.withPermits(1)(
+      Effect.suspend(() =>
+        Option.isSome(kept) ?
+          Effect.succeed(kept.value) :
+          Effect.uninterruptible(Effect.tap(made, (value) =>
+            Effect.sync(() => {
+              kept = Option.some(value)
+            })))
       )
     )
-    return yield* Effect.cached(made)
+    return Effect.suspend(() => Option.isSome(kept) ? Effect.succeed(kept.value) : first)
   })
 
 /** A package that only other ways of loading can reach is there, too. */
