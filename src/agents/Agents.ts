@@ -7,6 +7,7 @@ import { traced, tracedStream } from "../kernel/Trace.ts"
 import * as Access from "../security/Access.ts"
 import * as Candidate from "../security/Candidate.ts"
 import type { AgentNotFound } from "../subsystems/io/AgentData.ts"
+import type * as Conversation from "../subsystems/llm/Conversation.ts"
 import type * as Prompt from "../subsystems/llm/Prompt.ts"
 import type * as LLMContext from "../subsystems/memory/LLMContext.ts"
 import type { Resources } from "../subsystems/memory/Resources.ts"
@@ -31,7 +32,6 @@ import type { AgentSettings } from "./AgentSettings.ts"
 import type { RunResult } from "./Answer.ts"
 import { busyAbove } from "./BackPressure.ts"
 import { planKey, type Registry } from "./Compile.ts"
-import type * as Conversation from "./Conversation.ts"
 import type { DebugOptions } from "./Debugger.ts"
 import * as Endpoint from "./Endpoint.ts"
 import { EventLog } from "./EventLog.ts"
@@ -175,6 +175,7 @@ const make = (options: AgentsOptions) =>
       events: boolean
     ) {
       const process = yield* debug === undefined ? processes.find(operation, id) : processes.owned("debug", id)
+      yield* debuggable(process, debug)
       const plan = planOf(process.program, request)
       if (plan === undefined) {
         return yield* new EndpointNotFound({
@@ -276,9 +277,6 @@ const make = (options: AgentsOptions) =>
           return Stream.concat(run.events!.from(0), Stream.drain(Stream.fromEffect(refused)))
         })),
       start: Effect.fnUntraced(function*(id, request) {
-        if (request.debug !== undefined) {
-          yield* debuggable(yield* processes.owned("debug", id), request.debug)
-        }
         const run = yield* prepare("start", id, request, true)
         yield* runs.launch(run)
         return run.summary
