@@ -129,7 +129,7 @@ export class RunGate {
         onTimeout: () => new Overloaded({ limit: "wait", max: Duration.toMillis(maxWait) })
       }),
       // A place that was given to one who no longer waits goes to the next.
-      Effect.tapErrorCause(() =>
+      Effect.onError(() =>
         Effect.sync(() => {
           this.#queue.delete(waiter)
           if (waiter.placed) this.leave(agent, caller)

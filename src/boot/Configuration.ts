@@ -16,9 +16,11 @@ import { ConnectorError } from "../kernel/ConnectorError.ts"
 import * as JsonText from "../kernel/JsonText.ts"
 import { didYouMean } from "../kernel/Nearest.ts"
 import * as Embeddings from "../subsystems/llm/Embeddings.ts"
+import * as Governed from "../subsystems/llm/Governed.ts"
 import * as LLM from "../subsystems/llm/LLM.ts"
 import * as AgentsConfiguration from "./AgentsConfiguration.ts"
 import { type Boot, timed } from "./Boot.ts"
+import * as GovernedConfiguration from "./GovernedConfiguration.ts"
 import { compose, type Layers, opened, type Options, type Sre } from "./Sre.ts"
 
 const Entry = Schema.Struct({
@@ -46,9 +48,11 @@ interface EntryInput {
 export const layerFromConfig = (config: unknown, options: Options = {}): Layer.Layer<Sre, BootError> =>
   Layer.unwrapEffect(
     Effect.gen(function*() {
-      const { rest, settings } = yield* AgentsConfiguration.split(config)
-      const { chosen, named } = yield* plan(rest)
-      const whole = compose(chosen, { ...options, agents: { ...settings, ...options.agents } }, named)
+      const agents = yield* AgentsConfiguration.split(config)
+      const { rest, settings } = yield* GovernedConfiguration.split(agents.rest)
+      const governed = { ...settings, ...options.governed }
+      const { chosen, named } = yield* plan(rest, governed)
+      const whole = compose(chosen, { ...options, agents: { ...agents.settings, ...options.agents }, governed }, named)
       return Layer.catchAll(whole, (error) => Layer.fail(toBootError(error)))
     })
   ) as unknown as Layer.Layer<
@@ -98,7 +102,7 @@ const withEnvironment = (value: unknown): Effect.Effect<unknown, BootError> => {
 const known = { ...foundations, ...subsystems, ...dependents }
 type Key = keyof typeof known
 
-const plan = (config: unknown) =>
+const plan = (config: unknown, governed: Governed.Settings) =>
   Effect.gen(function*() {
     const entries = yield* Effect.mapError(
       ParseResult.decodeUnknown(SreConfig, { errors: "all", onExcessProperty: "error" })(config),
@@ -117,7 +121,7 @@ const plan = (config: unknown) =>
     for (const [service, given] of Object.entries(entries)) {
       const list: ReadonlyArray<Entry> = Array.isArray(given) ? given : [given as Entry]
       if (service === "LLM") {
-        chosen.llm = opened(Layer.provide(LLM.layer, yield* providers(list)))
+        chosen.llm = opened(Layer.provide(LLM.layer, Governed.providers(yield* providers(list), governed)))
         continue
       }
       if (service === "Embeddings") {
@@ -196,7 +200,7 @@ const find = (service: string, name: string, connectors: ReadonlyArray<Connector
 }
 
 const unknownService = (service: string) => {
-  const names = [...Object.values(known).map(({ name }) => name), "LLM", "Embeddings", AgentsConfiguration.key]
+  const names = [...Object.values(known).map(({ name }) => name), "LLM", "Embeddings", AgentsConfiguration.key, ...GovernedConfiguration.keys]
   return new BootError({
     service,
     path: service,

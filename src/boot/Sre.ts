@@ -16,8 +16,12 @@ import type * as Audit from "../security/Audit.ts"
 import type * as Log from "../subsystems/io/Log.ts"
 import * as OAuthTokens from "../subsystems/io/OAuthTokens.ts"
 import type * as Telemetry from "../subsystems/io/Telemetry.ts"
+import type * as Budgets from "../subsystems/llm/Budgets.ts"
+import * as ContextWindow from "../subsystems/llm/ContextWindow.ts"
 import * as Embeddings from "../subsystems/llm/Embeddings.ts"
+import * as Governed from "../subsystems/llm/Governed.ts"
 import * as LLM from "../subsystems/llm/LLM.ts"
+import * as Usage from "../subsystems/llm/Usage.ts"
 import * as LLMContext from "../subsystems/memory/LLMContext.ts"
 import * as Resources from "../subsystems/memory/Resources.ts"
 import * as RuntimeContext from "../subsystems/memory/RuntimeContext.ts"
@@ -32,6 +36,8 @@ export type Sre =
   | RuntimeContext.RuntimeContext
   | Resources.Resources
   | OAuthTokens.OAuthTokens
+  | Usage.Usage
+  | Usage.UsageFeed
   | Boot
 
 type Foundations = Telemetry.Telemetry | Log.Log | Audit.Audit | Account.Account | Access.Teams
@@ -57,6 +63,10 @@ export interface Options {
   /** Components of one's own, beside the built-in ones; one of the same name replaces a built-in. */
   readonly components?: ReadonlyArray<Component.Any>
   readonly agents?: Omit<Agents.AgentsOptions, "components">
+  /** Budgets, limits and the like of calls of models; rate limits are for providers that were not chosen in code. */
+  readonly governed?: Governed.Settings
+  /** Where budgets keep their accounts. Default: in memory. */
+  readonly budgetStore?: Layer.Layer<Budgets.BudgetStore>
 }
 
 type Errors<C> = { [K in keyof C]: C[K] extends Layer.Layer<infer _, infer E> ? E : never }[keyof C]
@@ -73,7 +83,7 @@ export type Layers = { readonly [K in keyof Choices]: Layer.Layer<never, unknown
 
 export const compose = (
   chosen: Layers,
-  { agents, components }: Options,
+  { agents, budgetStore, components, governed }: Options,
   named: Layer.Layer<never, unknown, Boot> = Layer.empty
 ): Layer.Layer<never, unknown> => {
   const of = (
@@ -85,14 +95,17 @@ export const compose = (
       : timed(name, undefined, chosen[key])
   const each = (table: Readonly<Record<string, Part>>) =>
     Object.entries(table).map(([key, one]) => of(key as keyof Guarded, one))
+  const llm = chosen.llm === undefined
+    ? Layer.provide(LLM.layer, Governed.providers(LLMProviders.layer, governed))
+    : chosen.llm as unknown as Layer.Layer<LLM.LLM, unknown>
   const registry = Compile.registry([...builtIn, ...(components ?? [])])
   const stages: ReadonlyArray<ReadonlyArray<Layer.Layer<never, unknown, Boot>>> = [
     [of("telemetry", foundations.telemetry)],
     [of("log", foundations.log)],
     [of("account", foundations.account)],
-    each(subsystems),
+    [...each(subsystems), opened(Usage.layer), opened(ContextWindow.layer(governed?.ContextWindow ?? {}))],
     [
-      timed("LLM", undefined, chosen.llm ?? opened(Layer.provide(LLM.layer, LLMProviders.layer))),
+      timed("LLM", undefined, opened(Governed.layer(llm, governed, budgetStore))),
       timed(
         "Embeddings",
         undefined,

@@ -74,6 +74,27 @@ const run = Command.make("run", {
   Command.withDescription("Calls an endpoint of an agent and prints the answer.")
 )
 
+const debug = Command.make("debug", {
+  file,
+  endpoint: Args.text({ name: "ENDPOINT" }).pipe(
+    Args.withDescription("Name of one of the agent's endpoints."),
+    Args.optional
+  ),
+  component: Options.text("component").pipe(
+    Options.withDescription("In place of an endpoint: this component alone."),
+    Options.optional
+  ),
+  input: Options.text("input").pipe(
+    Options.withDescription("The inputs by name: JSON or @file."),
+    Options.optional
+  ),
+  as,
+  config,
+  json
+}, stoppable(async () => (await import("./commands/debug.ts")).run)).pipe(
+  Command.withDescription("Runs an endpoint step by step, by commands: step, over, continue, break, help.")
+)
+
 const prompt = Command.make("prompt", {
   file,
   text: Args.text({ name: "TEXT" }).pipe(Args.withDescription("What to say to the agent.")),
@@ -107,6 +128,13 @@ const serve = Command.make("serve", {
   auth: Options.choice("auth", ["local", "account"]).pipe(
     Options.withDescription("local: this machine only, everybody is user:local. account: API keys and tokens."),
     Options.withDefault("local" as const)
+  ),
+  owner: Options.text("owner").pipe(
+    Options.withDescription(
+      "Who may watch, debug and hold all runs, like user:ann. Default: user:local, with account nobody."
+    ),
+    Options.mapEffect((text) => candidate(text, `--owner: expected user:ID, agent:ID or team:ID, got "${text}"`)),
+    Options.optional
   ),
   cors: Options.text("cors").pipe(
     Options.withDescription("Origin whose pages may use the server, like https://example.com."),
@@ -170,7 +198,7 @@ const components = Command.make(
 
 const program = Command.make("sre").pipe(
   Command.withDescription("Runs AI agents written as .smyth documents."),
-  Command.withSubcommands([check, run, prompt, serve, vault, components]),
+  Command.withSubcommands([check, run, debug, prompt, serve, vault, components]),
   Command.run({ name: "sre", version, executable: "sre", summary: Span.text("an operating system for AI agents") })
 )
 

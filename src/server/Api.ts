@@ -4,16 +4,22 @@ import * as HttpApiEndpoint from "@effect/platform/HttpApiEndpoint"
 import * as HttpApiGroup from "@effect/platform/HttpApiGroup"
 import * as OpenApi from "@effect/platform/OpenApi"
 import { Schema } from "effect"
-import { EndpointNotFound, NoModel, RunStopped, RunTimedOut } from "../agents/Agents.ts"
+import { ComponentNotFound } from "../agents/AgentErrors.ts"
+import { RunInspection, RunSummary } from "../agents/AgentRun.ts"
+import { EndpointNotFound, NoModel, RunNotFound, RunNotReady, RunStopped, RunTimedOut } from "../agents/Agents.ts"
 import { BadInput } from "../agents/Endpoint.ts"
+import { InvalidAgent } from "../agents/Problem.ts"
 import { RoundsExceeded } from "../agents/Run.ts"
 import { Overloaded, ShuttingDown } from "../agents/RunGate.ts"
 import { AccessDenied } from "../security/Access.ts"
 import { InvalidKey } from "../security/Address.ts"
 import { AgentNotFound } from "../subsystems/io/AgentData.ts"
+import { BudgetExceeded } from "../subsystems/llm/BudgetStore.ts"
+import { ContextExceeded } from "../subsystems/llm/ContextWindow.ts"
 import { MissingCredentials } from "../subsystems/llm/LLM.ts"
 import { ModelNotFound } from "../subsystems/llm/Models.ts"
-import { ContextExceeded, ConversationFull } from "../subsystems/memory/LLMContext.ts"
+import { ConversationFull } from "../subsystems/memory/LLMContext.ts"
+import { InvalidState } from "../subsystems/memory/RuntimeContext.ts"
 import * as Failures from "./Failures.ts"
 import { Identity } from "./Identity.ts"
 
@@ -47,9 +53,44 @@ export const ChatRequest = Schema.Struct({
   model: Schema.optionalWith(Schema.NonEmptyString, { exact: true })
 })
 
+const optional = <A, I>(schema: Schema.Schema<A, I>) => Schema.optionalWith(schema, { exact: true })
+const Values = Schema.Record({ key: Schema.String, value: Schema.Unknown })
+const Ids = Schema.Array(Schema.String)
+/** Outputs by component: `{ "C1": { "out": 1 } }`. */
+const OutputsOf = Schema.Record({ key: Schema.String, value: Values })
+
+/** For owners of the agent. `hold`: before its first step; `breakpoints`: in front of these components. */
+const DebugOptions = Schema.Struct({
+  hold: optional(Schema.Boolean),
+  breakpoints: optional(Ids),
+  mocks: optional(OutputsOf)
+})
+
+export const RunRequest = Schema.Struct({
+  endpoint: Schema.NonEmptyString,
+  method: optional(Schema.Literal("GET", "POST")),
+  /** By name. */
+  input: optional(Values),
+  debug: optional(DebugOptions)
+})
+export const ComponentRunRequest = Schema.Struct({ inputs: optional(Values), debug: optional(DebugOptions) })
+/** `into` and `over` run one step, a loop as many or as one. */
+export const StepRequest = Schema.Struct({
+  how: Schema.optionalWith(Schema.Literal("into", "over", "continue"), { default: () => "into" as const })
+})
+export const StopRequest = Schema.Struct({ reason: optional(Schema.String.pipe(Schema.maxLength(1000))) })
+export const DebugRequest = Schema.Struct({
+  breakpoints: optional(Ids),
+  mocks: optional(OutputsOf),
+  inject: optional(OutputsOf)
+})
+export const ForkRequest = Schema.Struct({ component: Schema.NonEmptyString })
+
 const Document = Schema.Record({ key: Schema.String, value: Schema.Unknown })
 const AgentPath = Schema.Struct({ id: Schema.String })
 const EndpointPath = Schema.Struct({ id: Schema.String, endpoint: Schema.String })
+const RunPath = Schema.Struct({ id: Schema.String, run: Schema.String })
+const ComponentPath = Schema.Struct({ id: Schema.String, component: Schema.String })
 const EndpointName = Schema.Struct({ endpoint: Schema.String })
 
 /** Any JSON. A run of which every part failed answers 422 with the same body. With `Accept: text/event-stream`: its events. */
@@ -63,11 +104,75 @@ const calls = HttpApiGroup.make("calls")
   /** The agent is named by the header `X-AGENT-ID`. `/v1.2/api/…` is understood as well. */
   .add(HttpApiEndpoint.get("getOfHeader", "/api/:endpoint").setPath(EndpointName).addSuccess(Answer))
   .add(HttpApiEndpoint.post("postOfHeader", "/api/:endpoint").setPath(EndpointName).addSuccess(Answer))
+  /** Steps of a debugged run, which the header `X-DEBUG-RUN` names. */
+  .add(HttpApiEndpoint.get("getSession", "/agents/:id/api/").setPath(AgentPath).addSuccess(Answer))
+  .add(HttpApiEndpoint.post("postSession", "/agents/:id/api/").setPath(AgentPath).addSuccess(Answer))
+  .add(HttpApiEndpoint.get("getSessionOfHeader", "/api/").addSuccess(Answer))
+  .add(HttpApiEndpoint.post("postSessionOfHeader", "/api/").addSuccess(Answer))
   .addError(wire(BadInput), { status: 400 })
+  .addError(wire(InvalidKey), { status: 400 })
+  .addError(wire(ComponentNotFound), { status: 404 })
   .addError(wire(EndpointNotFound), { status: 404 })
+  .addError(wire(RunNotFound), { status: 404 })
+  .addError(wire(InvalidState), { status: 409 })
+  .addError(wire(RunNotReady), { status: 409 })
+  .addError(wire(RunStopped), { status: 409 })
   .addError(wire(RoundsExceeded), { status: 422 })
   .addError(wire(RunTimedOut), { status: 504 })
+
+/** Runs, for whoever asked for them and for owners of the agent. */
+const runs = HttpApiGroup.make("runs")
+  .add(
+    HttpApiEndpoint.post("start", "/agents/:id/runs").setPath(AgentPath).setPayload(RunRequest)
+      .addSuccess(RunSummary, { status: 202 })
+  )
+  .add(
+    HttpApiEndpoint.post("startComponent", "/agents/:id/components/:component/runs").setPath(ComponentPath)
+      .setPayload(ComponentRunRequest).addSuccess(RunSummary, { status: 202 })
+  )
+  .add(
+    HttpApiEndpoint.get("list", "/agents/:id/runs").setPath(AgentPath)
+      .addSuccess(Schema.Struct({ runs: Schema.Array(RunSummary) }))
+  )
+  .add(HttpApiEndpoint.get("get", "/agents/:id/runs/:run").setPath(RunPath).addSuccess(RunSummary))
+  /** For owners: the values in it. */
+  .add(HttpApiEndpoint.get("inspect", "/agents/:id/runs/:run/inspection").setPath(RunPath).addSuccess(RunInspection))
+  /** Waits `?wait=` seconds, 30 when absent and 60 at most; 202 with the summary when it is still under way then. */
+  .add(HttpApiEndpoint.get("result", "/agents/:id/runs/:run/result").setPath(RunPath).addSuccess(Answer))
+  /** Server-sent events from `Last-Event-ID` or `?from=` on; 204 when the run is over and none is left. */
+  .add(HttpApiEndpoint.get("events", "/agents/:id/runs/:run/events").setPath(RunPath).addSuccess(Answer))
+  .add(HttpApiEndpoint.post("pause", "/agents/:id/runs/:run/pause").setPath(RunPath).addSuccess(RunSummary))
+  .add(HttpApiEndpoint.post("resume", "/agents/:id/runs/:run/resume").setPath(RunPath).addSuccess(RunSummary))
+  .add(
+    HttpApiEndpoint.post("step", "/agents/:id/runs/:run/step").setPath(RunPath).setPayload(StepRequest)
+      .addSuccess(RunSummary)
+  )
+  .add(
+    HttpApiEndpoint.post("stop", "/agents/:id/runs/:run/stop").setPath(RunPath).setPayload(StopRequest)
+      .addSuccess(RunSummary)
+  )
+  /** For owners, like the rest. */
+  .add(
+    HttpApiEndpoint.post("debug", "/agents/:id/runs/:run/debug").setPath(RunPath).setPayload(DebugRequest)
+      .addSuccess(RunInspection)
+  )
+  .add(
+    HttpApiEndpoint.post("fork", "/agents/:id/fork").setPath(AgentPath).setPayload(ForkRequest)
+      .addSuccess(Agent, { status: 201 })
+  )
+  /** Server-sent events of all runs; with `?format=smyth` as clients of older systems read them. */
+  .add(HttpApiEndpoint.get("monitor", "/agents/:id/monitor").setPath(AgentPath).addSuccess(Answer))
+  .addError(wire(BadInput), { status: 400 })
+  .addError(wire(InvalidKey), { status: 400 })
+  .addError(wire(ComponentNotFound), { status: 404 })
+  .addError(wire(EndpointNotFound), { status: 404 })
+  .addError(wire(RunNotFound), { status: 404 })
+  .addError(wire(InvalidState), { status: 409 })
+  .addError(wire(RunNotReady), { status: 409 })
   .addError(wire(RunStopped), { status: 409 })
+  .addError(wire(InvalidAgent), { status: 422 })
+  .addError(wire(RoundsExceeded), { status: 422 })
+  .addError(wire(RunTimedOut), { status: 504 })
 
 const agents = HttpApiGroup.make("agents")
   .add(HttpApiEndpoint.get("list", "/agents").addSuccess(Schema.Struct({ agents: Schema.Array(Agent) })))
@@ -76,6 +181,7 @@ const agents = HttpApiGroup.make("agents")
   .add(
     HttpApiEndpoint.post("chat", "/agents/:id/chat").setPath(AgentPath).setPayload(ChatRequest).addSuccess(ChatAnswer)
       .addError(wire(InvalidKey), { status: 400 })
+      .addError(wire(BudgetExceeded), { status: 429 })
       .addError(wire(ContextExceeded), { status: 422 })
       .addError(wire(ConversationFull), { status: 422 })
       .addError(wire(MissingCredentials), { status: 422 })
@@ -86,10 +192,13 @@ const agents = HttpApiGroup.make("agents")
 const system = HttpApiGroup.make("system")
   .add(HttpApiEndpoint.get("health", "/health").addSuccess(Document))
   .add(HttpApiEndpoint.get("ready", "/ready").addSuccess(Document))
+  /** The same for Prometheus. */
+  .add(HttpApiEndpoint.get("metrics", "/metrics").addSuccess(Answer))
   .add(HttpApiEndpoint.get("document", "/openapi.json").addSuccess(Document))
 
 export const Api = HttpApi.make("effect-sre")
   .add(calls.middleware(Identity))
+  .add(runs.middleware(Identity))
   .add(agents.middleware(Identity))
   .add(system)
   .addError(wire(Failures.MalformedRequest), { status: 400 })

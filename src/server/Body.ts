@@ -1,6 +1,6 @@
 /** The body of a request as a value: JSON, a form, or a form with files. Never more than the bound in memory. */
 import type * as HttpServerRequest from "@effect/platform/HttpServerRequest"
-import { Effect, Either } from "effect"
+import { Effect, Either, ParseResult, type Schema } from "effect"
 import { isUtf8 } from "node:buffer"
 import { Readable } from "node:stream"
 import * as JsonText from "../kernel/JsonText.ts"
@@ -34,6 +34,18 @@ export const read = (
       : parse === undefined
       ? Effect.fail(new UnsupportedContentType({ contentType: type, accepted }))
       : parse(bytes))
+}
+
+/** A body of this server's own endpoints: what does not fit is named, and unless told otherwise what nobody reads. */
+export const decode = <A, I>(schema: Schema.Schema<A, I>, onExcessProperty: "error" | "ignore" = "error") => {
+  const decoded = ParseResult.decodeUnknown(schema, { errors: "all", onExcessProperty })
+  return (request: HttpServerRequest.HttpServerRequest, maxBytes: number): Effect.Effect<A, BodyError> =>
+    Effect.flatMap(read(request, maxBytes), (body) =>
+      Effect.mapError(decoded(body), (issue) =>
+        new MalformedRequest({
+          problem: ParseResult.ArrayFormatter.formatIssueSync(issue)
+            .map(({ message, path }) => path.length === 0 ? message : `${path.join(".")}: ${message}`).join("; ")
+        })))
 }
 
 /** Refused by its announced length, else as soon as more than `maxBytes` have come. */

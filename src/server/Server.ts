@@ -18,9 +18,11 @@ import { Api } from "./Api.ts"
 import * as Failures from "./Failures.ts"
 import * as agents from "./handlers/agents.ts"
 import * as calls from "./handlers/calls.ts"
+import * as runs from "./handlers/runs.ts"
 import * as system from "./handlers/system.ts"
 import * as Identity from "./Identity.ts"
 import * as LocalOnly from "./LocalOnly.ts"
+import * as Monitors from "./Monitors.ts"
 
 export interface AppOptions {
   /**
@@ -69,8 +71,14 @@ const whole = Effect.fnUntraced(function*({ auth, cors, maxBodyBytes = 10 * MiB 
   const draining = yield* Ref.make(false)
   const origins = cors?.origins ?? []
   const identity = yield* Layer.build(auth === "local" ? Identity.local : Identity.account)
-  const direct = yield* Effect.provide(calls.direct(maxBodyBytes), identity)
-  const handlers = Layer.mergeAll(calls.layer(maxBodyBytes), agents.layer(maxBodyBytes), system.layer).pipe(
+  const monitors = yield* Monitors.make
+  const direct = yield* Effect.provide(calls.direct(maxBodyBytes, monitors), identity)
+  const handlers = Layer.mergeAll(
+    calls.layer(maxBodyBytes, monitors),
+    runs.layer(maxBodyBytes, monitors),
+    agents.layer(maxBodyBytes),
+    system.layer
+  ).pipe(
     Layer.provide(Layer.succeedContext(identity))
   )
   // Built apart from the host's layers: the routes of another HttpApi in the same program stay its own.
@@ -114,7 +122,10 @@ const whole = Effect.fnUntraced(function*({ auth, cors, maxBodyBytes = 10 * MiB 
   return {
     app: origins.length === 0
       ? app
-      : HttpMiddleware.cors({ allowedOrigins: (origin) => origins.includes(origin) })(app),
+      : HttpMiddleware.cors({
+        allowedOrigins: (origin) => origins.includes(origin),
+        exposedHeaders: ["location", "retry-after", "x-run-id", "x-monitor-id"]
+      })(app),
     drain: Ref.set(draining, true)
   }
 })

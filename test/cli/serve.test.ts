@@ -35,6 +35,15 @@ describe("sre serve", { timeout: 60_000 }, () => {
         digest: "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824"
       })
       assert.deepStrictEqual(JSON.parse(answers[2]!), { ship: true, order: { id: 1 } })
+      const url = /http:\/\/127\.0\.0\.1:\d+/.exec(server.out)![0]
+      const debugged = yield* Effect.promise(() =>
+        fetch(`${url}/agents/digest/runs`, {
+          method: "POST",
+          headers: { "content-type": "application/json" },
+          body: JSON.stringify({ endpoint: "digest", input: { text: "x" }, debug: {} })
+        })
+      )
+      assert.strictEqual(debugged.status, 202, "who serves owns the agents")
       server.child.kill("SIGINT")
       const { code, err } = yield* server.ended
       assert.strictEqual(code, 0)

@@ -2,9 +2,9 @@
 import * as Terminal from "@effect/platform/Terminal"
 import { Console, Effect, Option, Stream } from "effect"
 import { Agents } from "../../agents/Agents.ts"
-import type { ConversationEvent } from "../../agents/Conversation.ts"
 import * as Json from "../../kernel/Json.ts"
 import * as Candidate from "../../security/Candidate.ts"
+import type { ConversationEvent } from "../../subsystems/llm/Conversation.ts"
 import * as Documents from "../Documents.ts"
 import * as Session from "../Session.ts"
 

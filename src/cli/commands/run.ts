@@ -67,7 +67,7 @@ const followed = <E, R>(events: Stream.Stream<AgentEvent, E, R>, { endpoint, jso
     })
   })
 
-const line = ({ event, seq }: AgentEvent): string => {
+export const line = ({ event, seq }: AgentEvent): string => {
   const { _tag, ...fields } = event
   const place = "key" in fields ? ` ${fields.key} (${fields.component})` : ""
   const { component: _, componentId: __, key: ___, title: ____, ...rest } = {
@@ -81,5 +81,5 @@ const line = ({ event, seq }: AgentEvent): string => {
 }
 
 /** Text as it is, anything else as JSON. */
-const show = (answer: unknown): string =>
+export const show = (answer: unknown): string =>
   typeof answer === "string" ? answer : JSON.stringify(answer, undefined, 2) ?? Json.stringify(answer)

@@ -17,6 +17,7 @@ interface Options {
   readonly host: Option.Option<string>
   readonly port: Option.Option<number>
   readonly auth: "local" | "account"
+  readonly owner: Option.Option<Candidate.Candidate>
   readonly cors: ReadonlyArray<string>
   readonly config: Option.Option<string>
   readonly json: boolean
@@ -42,7 +43,11 @@ export const run = (options: Options) =>
 
 const serving = Effect.fnUntraced(function*(options: Options) {
   const { auth, cors, json } = options
-  const { agents, problems, replaced } = yield* loaded(options.paths)
+  const owner = Option.orElse(
+    options.owner,
+    () => auth === "local" ? Option.some(Candidate.user("local")) : Option.none()
+  )
+  const { agents, problems, replaced } = yield* loaded(options.paths, owner)
   if (agents.length === 0) return yield* new NothingToServe({ problems })
   yield* Server.serve({
     auth,
@@ -64,9 +69,9 @@ const serving = Effect.fnUntraced(function*(options: Options) {
 })
 
 /** The agents that are valid, and what is wrong with the others. */
-const loaded = Effect.fnUntraced(function*(paths: ReadonlyArray<string>) {
+const loaded = Effect.fnUntraced(function*(paths: ReadonlyArray<string>, owner: Option.Option<Candidate.Candidate>) {
   const files = yield* Documents.find(paths)
-  const results = yield* Effect.forEach(files, (file) => Effect.either(load(file)))
+  const results = yield* Effect.forEach(files, (file) => Effect.either(load(file, owner)))
   const [problems, found] = [results.flatMap(leftOf), results.flatMap(rightOf)]
   return {
     agents: found.map(({ agent }) => agent),
@@ -76,16 +81,16 @@ const loaded = Effect.fnUntraced(function*(paths: ReadonlyArray<string>) {
 })
 
 /** What is wrong with a file, with its name: an agent's own name may be that of another file. */
-const load = (file: string) =>
-  Effect.mapError(loadFile(file), ({ message }) => message.startsWith(file) ? message : `${file}: ${message}`)
+const load = (file: string, owner: Option.Option<Candidate.Candidate>) =>
+  Effect.mapError(loadFile(file, owner), ({ message }) => message.startsWith(file) ? message : `${file}: ${message}`)
 
-const loadFile = Effect.fnUntraced(function*(file: string) {
+const loadFile = Effect.fnUntraced(function*(file: string, owner: Option.Option<Candidate.Candidate>) {
   const agents = yield* Agents
   const definition = yield* Documents.read(file)
   const replaced = yield* Session.missingKey(definition)
-  // The operator gives the agent its identity; who may call it follows from the account.
+  // The operator gives the agent its identity, and an owner beside itself; who may call it follows from the account.
   const agent = yield* agents.load(Option.isSome(replaced) ? withModel(definition, Session.echo) : definition).pipe(
-    Candidate.as(Candidate.agent(definition.id))
+    Candidate.as(Option.getOrElse(owner, () => Candidate.agent(definition.id)))
   )
   return { agent, replaced }
 })

@@ -2,14 +2,14 @@
 import * as HttpApiBuilder from "@effect/platform/HttpApiBuilder"
 import * as HttpServerRequest from "@effect/platform/HttpServerRequest"
 import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
-import { Effect, Option, ParseResult, Stream } from "effect"
+import { Effect, Option, Stream } from "effect"
 import * as AgentDefinition from "../../agents/AgentDefinition.ts"
 import { Agents, type LoadedAgent } from "../../agents/Agents.ts"
 import * as Candidate from "../../security/Candidate.ts"
 import * as AgentOpenApi from "../AgentOpenApi.ts"
 import { type Agent, Api, ChatRequest } from "../Api.ts"
 import * as Body from "../Body.ts"
-import { MalformedRequest, outside } from "../Failures.ts"
+import { outside } from "../Failures.ts"
 import { asAsker } from "../Identity.ts"
 import * as Sse from "../Sse.ts"
 import { accepts } from "./calls.ts"
@@ -32,7 +32,7 @@ export const layer = (maxBodyBytes: number) =>
         .handleRaw("chat", ({ path, request }) =>
           asAsker((asker) =>
             Effect.gen(function*() {
-              const chat = yield* chatRequest(yield* Body.read(request, maxBodyBytes))
+              const chat = yield* chatRequest(request, maxBodyBytes)
               const events = Candidate.streamAs(agents.prompt(path.id, chat), asker)
               if (accepts(request, "application/json") && !accepts(request, "text/event-stream")) {
                 const text = yield* Stream.runFold(
@@ -46,16 +46,9 @@ export const layer = (maxBodyBytes: number) =>
             }).pipe(outside)
           ))))
 
-const decodeChat = ParseResult.decodeUnknown(ChatRequest, { errors: "all" })
+const chatRequest = Body.decode(ChatRequest, "ignore")
 
-const chatRequest = (body: unknown): Effect.Effect<typeof ChatRequest.Type, MalformedRequest> =>
-  Effect.mapError(decodeChat(body), (issue) =>
-    new MalformedRequest({
-      problem: ParseResult.ArrayFormatter.formatIssueSync(issue)
-        .map(({ message, path }) => path.length === 0 ? message : `${path.join(".")}: ${message}`).join("; ")
-    }))
-
-const summary = (agent: LoadedAgent): Agent => ({
+export const summary = (agent: LoadedAgent): Agent => ({
   id: agent.id,
   name: agent.name,
   description: AgentDefinition.agentInfo(agent.definition, {}).behavior,

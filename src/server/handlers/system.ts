@@ -1,12 +1,17 @@
 /** How the process is, and what it answers. */
 import * as HttpApiBuilder from "@effect/platform/HttpApiBuilder"
+import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
 import * as OpenApi from "@effect/platform/OpenApi"
-import { Duration, Effect, Option } from "effect"
+import { Duration, Effect, Metric, Option } from "effect"
+import { Agents } from "../../agents/Agents.ts"
+import * as Candidate from "../../security/Candidate.ts"
 import { Resources } from "../../subsystems/memory/Resources.ts"
 import { Api } from "../Api.ts"
+import * as Prometheus from "../Prometheus.ts"
 
 export const layer = HttpApiBuilder.group(Api, "system", (handlers) =>
   Effect.gen(function*() {
+    const agents = yield* Agents
     const resources = yield* Effect.serviceOption(Resources)
     const document = yield* Effect.cached(Effect.sync(() => ({ ...OpenApi.fromApi(Api) })))
     const sample = Option.match(resources, {
@@ -21,8 +26,14 @@ export const layer = HttpApiBuilder.group(Api, "system", (handlers) =>
           }
         }))
     })
+    // How many runs there are is no tenant's secret: nobody has to be known to ask.
+    const counts = Effect.orDie(Candidate.as(agents.counts, Candidate.anyone))
     return handlers
-      .handle("health", () => Effect.map(sample, (more) => ({ status: "live", ...more })))
+      .handle("health", () => Effect.zipWith(counts, sample, (runs, more) => ({ status: "live", runs, ...more })))
       .handle("ready", () => Effect.succeed({ status: "ready" }))
-      .handle("document", () => document)
+      .handleRaw("metrics", () =>
+        Effect.map(Metric.snapshot, (metrics) =>
+          HttpServerResponse.raw(Prometheus.text(metrics), { contentType: Prometheus.contentType })))
+      .handle("document", () =>
+        document)
   }))
