@@ -13,9 +13,11 @@ const expected: Readonly<Record<string, ReadonlyArray<string | RegExp>>> = {
     `answer: {"digest":"2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824"}`,
     /^refused: .*text: required Text is missing/
   ],
+  "counter-loop": [`counted: {"total":5}`, /^refused: .*went round 100 times/],
   "custom-component": [/^answer: .*"Loud":"HEAR YE!!!"/],
   "custom-connector": ["alice: sk-1", /^bob: No secret named "openai"/],
   "promise": ["answer: Hello, world!", "piece: Hello ", "piece: again, ", "piece: world!", "sum: 5", "messages: 2"],
+  "retry-until-valid": [`valid: {"person":{"name":"Ann","age":41}}`, "asked: 3 times"],
   "services": [
     "stored: buy milk",
     "cached: hello",

@@ -2,11 +2,11 @@
 import type * as Component from "../components/Component.ts"
 import type * as Access from "../security/Access.ts"
 import type { AgentNotFound } from "../subsystems/io/AgentData.ts"
+import type * as Conversation from "../subsystems/llm/Conversation.ts"
 import type { RuntimeContextError } from "../subsystems/memory/RuntimeContext.ts"
 import type { EndpointNotFound, NoModel, RunNotFound } from "./AgentErrors.ts"
 import type { RunFailure } from "./AgentRun.ts"
 import type { RunResult } from "./Answer.ts"
-import type * as Conversation from "./Conversation.ts"
 import type { DebugOptions } from "./Debugger.ts"
 import type * as Endpoint from "./Endpoint.ts"
 

@@ -1,5 +1,5 @@
 /** One run in the table: whose it is, how far it is, and what it needs to go on. */
-import { Deferred, Exit, type Fiber, FiberId, Schema } from "effect"
+import { Cause, Deferred, Exit, type Fiber, FiberId, Schema } from "effect"
 import type { RunInfo } from "../components/Component.ts"
 import * as Candidate from "../security/Candidate.ts"
 import type { RunStopped, RunTimedOut } from "./AgentErrors.ts"
@@ -196,6 +196,16 @@ export class AgentRun implements Origin {
     }
   }
 }
+
+/** How a run that came to this end tells it. */
+export const eventOf = (result: Exit.Exit<RunResult, RunFailure>): AgentEventBody =>
+  Exit.match(result, {
+    onSuccess: ({ answer, failed }) => ({ _tag: "RunEnded", answer, failed }),
+    onFailure: (cause) => {
+      const { _tag: error, message } = Cause.squash(cause) as RunFailure
+      return { _tag: "RunFailed", error, message }
+    }
+  })
 
 const whatOf = (target: Target): string =>
   target._tag === "Endpoint" ? target.key : target._tag === "Job" ? `job ${target.opener}` : `component ${target.id}`

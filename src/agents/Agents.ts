@@ -169,13 +169,11 @@ const make = (options: AgentsOptions) =>
 
     /** A run about to begin, its request checked. */
     const prepare = Effect.fnUntraced(function*(
-      operation: string,
-      id: string,
+      process: Process,
       { debug, ...request }: StartRequest,
       events: boolean
     ) {
-      const process = yield* debug === undefined ? processes.find(operation, id) : processes.owned("debug", id)
-      yield* debuggable(process, debug)
+      const { id } = process
       const plan = planOf(process.program, request)
       if (plan === undefined) {
         return yield* new EndpointNotFound({
@@ -224,8 +222,10 @@ const make = (options: AgentsOptions) =>
         : new ComponentNotFound({ agent: id, component: unknown, available })
     }
 
-    const debuggable = (process: Process, { breakpoints = [], mocks = {} }: DebugOptions = {}) =>
-      known(process, [...breakpoints, ...Object.keys(mocks)])
+    const debuggable = (process: Process, debug: DebugOptions | undefined) =>
+      debug === undefined
+        ? Effect.void
+        : known(process, [...debug.breakpoints ?? [], ...Object.keys(debug.mocks ?? {})])
 
     const runTool: Talks.RunTool = (process, plan, info, say) =>
       Effect.gen(function*() {
@@ -258,12 +258,12 @@ const make = (options: AgentsOptions) =>
 
       call: (id, request) =>
         Effect.flatMap(
-          prepare("call", id, request, false),
+          Effect.flatMap(processes.find("call", id), (process) => prepare(process, request, false)),
           (run) => Effect.map(runs.complete(run), answered(run))
         ),
       stream: (id, request) =>
         Stream.unwrapScoped(Effect.gen(function*() {
-          const run = yield* prepare("stream", id, request, true)
+          const run = yield* prepare(yield* processes.find("stream", id), request, true)
           yield* Effect.addFinalizer(() =>
             run.status === "paused" ? Effect.void : runs.stop(run, "its events are no longer read")
           )
@@ -277,7 +277,10 @@ const make = (options: AgentsOptions) =>
           return Stream.concat(run.events!.from(0), Stream.drain(Stream.fromEffect(refused)))
         })),
       start: Effect.fnUntraced(function*(id, request) {
-        const run = yield* prepare("start", id, request, true)
+        const { debug } = request
+        const process = yield* debug === undefined ? processes.find("start", id) : processes.owned("debug", id)
+        yield* debuggable(process, debug)
+        const run = yield* prepare(process, request, true)
         yield* runs.launch(run)
         return run.summary
       }, traced("Agents.start")),

@@ -29,7 +29,7 @@ export const make = (leaves: ReadonlyArray<Leaf>, deadEnds: ReadonlyArray<Leaf>)
 }
 
 /** What ended the paths, in document order. */
-const leavesOf = (leaves: ReadonlyArray<Leaf>, deadEnds: ReadonlyArray<Leaf>): ReadonlyArray<Leaf> =>
+export const leavesOf = (leaves: ReadonlyArray<Leaf>, deadEnds: ReadonlyArray<Leaf>): ReadonlyArray<Leaf> =>
   (leaves.length > 0 ? leaves : deadEnds).slice().sort((a, b) => a.node.index - b.node.index || a.round - b.round)
 
 /** What one item of a loop came to: the records of its leaves. */

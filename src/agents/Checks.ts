@@ -3,10 +3,15 @@ import type * as Component from "../components/Component.ts"
 import { didYouMean } from "../kernel/Nearest.ts"
 import type { AgentDocument, ComponentRecord } from "./AgentDocument.ts"
 import type { Problem } from "./Problem.ts"
-import type { Edge, Node, Plan, Slot } from "./Program.ts"
+import type { Edge, Flow, Node, Plan, Slot } from "./Program.ts"
 
 /** An error unless it says otherwise. */
 export type Report = (problem: Omit<Problem, "severity">, severity?: Problem["severity"]) => void
+
+interface Shape {
+  readonly nodes: ReadonlyArray<Node>
+  readonly edges: ReadonlyArray<Edge>
+}
 
 /** Where a node stands in the document. */
 interface Placed {
@@ -39,33 +44,36 @@ export const checkPorts = (record: ComponentRecord, component: Component.Any, pa
   }
 }
 
-/** A cycle in which a component waits for a value that only it could cause. */
+/** A cycle in which a component waits for a value that only it could cause, also in the body of a loop or a job. */
 export const checkProgress = (
-  { edges, nodes }: { readonly nodes: ReadonlyArray<Node>; readonly edges: ReadonlyArray<Edge> },
+  graph: Shape,
   plans: ReadonlyMap<string, Plan>,
   positionOf: (id: string) => number,
   report: Report
 ) => {
   const reported = new Set<Slot>()
-  for (const { back, members } of plans.values()) {
+  const check = ({ edges, nodes }: Shape, { back, members }: Flow) => {
     for (const member of members) {
-      for (const slot of nodes[member]!.slots) {
+      const { info, region, slots } = nodes[member]!
+      for (const slot of slots) {
         const stuck = slot.required && slot.fallback === undefined && slot.edges.length > 0 &&
           slot.edges.every((edge) => back[edge] === 1)
         if (!stuck || reported.has(slot)) continue
         reported.add(slot)
         const sources = slot.edges.map((edge) => nodes[edges[edge]!.source]!.info.id)
         report({
-          path: `components[${positionOf(nodes[member]!.info.id)}]`,
-          component: nodes[member]!.info.id,
+          path: `components[${positionOf(info.id)}]`,
+          component: info.id,
           port: slot.name,
           problem: `cycle without progress: the required input "${slot.name}" comes only from ${
             sources.join(", ")
           }, which runs after it. Make it optional or give it a default or another source`
         })
       }
+      if (region !== undefined) check(region, region.flow)
     }
   }
+  for (const plan of plans.values()) check(graph, plan)
 }
 
 export const checkReach = (

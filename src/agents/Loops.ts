@@ -151,7 +151,7 @@ class Loop {
     if (body.exported !== undefined) state.exported[at] = body.exported
     state.ended++
     this.#tellProgress()
-    const failure = this.#stops ? body.leaves.find(({ failed }) => failed) : undefined
+    const failure = this.#stops ? Answer.leavesOf(body.leaves, body.deadEnds).find(({ failed }) => failed) : undefined
     if (failure === undefined) return true
     this.#failure = new Component.ComponentFailed({ message: `item ${at}: ${String(failure.outputs["_error"])}` })
     return false

@@ -50,8 +50,15 @@ export const single = (
   return state
 }
 
+/** Field by field: a copy of an object costs more than the rest of a short run. */
 const stateOptions = (program: AgentProgram, options: RunOptions, traced: boolean): StateOptions => ({
-  ...options,
+  agent: options.agent,
+  run: options.run,
+  emit: options.emit,
+  maxRounds: options.maxRounds,
+  jobs: options.jobs,
+  control: options.control,
+  around: options.around,
   agentId: program.agent.id,
   traced,
   open: Loops.open,

@@ -257,7 +257,7 @@ export class RunState {
     const fired = this.#settle(node, outputs, failed)
     if (fired > 0 || (failed && node.handlesError)) return
     const leaf: Answer.Leaf = { node, round: this.round, outputs, failed }
-    if (failed || node.out.length === 0) this.leaves.push(leaf)
+    if (failed || (node.out.length === 0 && node.exports.length === 0)) this.leaves.push(leaf)
     else this.deadEnds.push(leaf)
   }
 

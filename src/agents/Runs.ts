@@ -1,32 +1,30 @@
 /** The runs of all agents: those under way, those that are held, and for a while those that ended in the background. */
-import { Cause, Deferred, type Duration, Effect, Exit, Fiber, Option, Schedule } from "effect"
-import type * as Component from "../components/Component.ts"
+import { Cause, Deferred, type Duration, Effect, Exit, Fiber, Option, Schedule, Scope } from "effect"
 import type { Services } from "../components/Services.ts"
-import * as Ids from "../kernel/Ids.ts"
 import { isTraced, traced } from "../kernel/Trace.ts"
 import * as Candidate from "../security/Candidate.ts"
 import * as Log from "../subsystems/io/Log.ts"
+import { inRun } from "../subsystems/llm/Usage.ts"
 import type { RuntimeContextError } from "../subsystems/memory/RuntimeContext.ts"
 import { RunNotFound, RunNotReady, RunStopped, RunTimedOut } from "./AgentErrors.ts"
 import type { AgentEventBody } from "./AgentEvents.ts"
 import type { DebugChange } from "./AgentRequests.ts"
-import { AgentRun, nextOf, type Origin, type RunFailure, type Target } from "./AgentRun.ts"
+import { AgentRun, eventOf, nextOf, type Origin, type RunFailure, type Target } from "./AgentRun.ts"
 import type { RunResult } from "./Answer.ts"
 import { planKey } from "./Compile.ts"
 import { Debugger, type DebugOptions } from "./Debugger.ts"
 import { EndedRuns } from "./EndedRuns.ts"
 import { EventLog } from "./EventLog.ts"
-import { bodyOf } from "./Loops.ts"
 import * as PausedRuns from "./PausedRuns.ts"
 import type { Process } from "./Process.ts"
 import type { Place, Plan } from "./Program.ts"
 import * as Run from "./Run.ts"
 import type { Advance } from "./RunControl.ts"
 import { add, Overloaded, RunGate, type RunLimits, ShuttingDown } from "./RunGate.ts"
-import * as RunJobs from "./RunJobs.ts"
+import { RunJobs } from "./RunJobs.ts"
 import type { RunOptions } from "./RunState.ts"
 import * as SavedRun from "./SavedRun.ts"
-import type { Jobs, StepRunner } from "./Step.ts"
+import type { StepRunner } from "./Step.ts"
 
 export interface RunsOptions extends RunLimits {
   /** Rounds of cycles in one run. */
@@ -60,12 +58,25 @@ export const make = (options: RunsOptions) =>
     const saved = yield* PausedRuns.make
     const log = yield* Effect.serviceOption(Log.Log)
     const clock = yield* Effect.clock
-    const scope = yield* Effect.scope
+    /** Of what runs in the background: shutdown lets it end before it closes this. */
+    const background = yield* Scope.make()
     const gate = new RunGate(options, options.busy)
     const table = new Map<string, AgentRun>()
     const ended = new EndedRuns((id) => table.delete(id))
     const paused = new Map<string, number>()
-    const jobs = new Map<string, number>()
+    const jobs = new RunJobs({
+      runs: table,
+      launch: ({ caller, debug, id: parent, info, process }, id, target, begin) =>
+        Effect.suspend(() => {
+          const origin = { process, target, info, caller, parent, startedAt: now() }
+          const mocks = debug && { mocks: Object.fromEntries(debug.mocks) }
+          const job = create(origin, { events: true, debug: mocks }, id)
+          job.state = begin(optionsOf(job))
+          return launch(job)
+        }),
+      stop: (run, reason) => stop(run, reason),
+      tell: (run, event) => tell(run, event)
+    })
     const now = () => clock.unsafeCurrentTimeMillis()
 
     const create = (origin: Origin, { around, debug, events, tell }: Watch, id = origin.info.id): AgentRun => {
@@ -99,7 +110,7 @@ export const make = (options: RunsOptions) =>
       run: run.info,
       emit: tellerOf(run),
       maxRounds: options.maxRounds,
-      jobs: jobsOf(run),
+      jobs: jobs.of(run),
       control: run.control,
       around: run.around
     })
@@ -122,7 +133,7 @@ export const make = (options: RunsOptions) =>
         })
       })
 
-    const timed = <A, E>({ process, target, what }: AgentRun, work: Effect.Effect<A, E, Services>) => {
+    const timed = <A, E>({ info, process, target, what }: AgentRun, work: Effect.Effect<A, E, Services>) => {
       const after = target._tag === "Job" ? options.jobTimeout : options.runTimeout
       return work.pipe(
         Effect.timeoutFail({
@@ -130,6 +141,7 @@ export const make = (options: RunsOptions) =>
           onTimeout: () => new RunTimedOut({ agent: process.id, endpoint: what, after })
         }),
         Effect.provide(services),
+        inRun(info.workflowId),
         Candidate.as(process.candidate)
       )
     }
@@ -149,12 +161,21 @@ export const make = (options: RunsOptions) =>
           return Effect.isEffect(begun) ? inFiber(run, interruptible, timed(run, begun)) : Effect.succeed(begun)
         })
         const within = isJob ? work : Effect.ensuring(work, Effect.sync(() => gate.leave(agent, caller)))
-        return entering === undefined ? within : Effect.zipRight(inFiber(run, interruptible, entering), within)
+        return entering === undefined ? within : Effect.suspend(() => {
+          // Who goes away in the moment its place is given gives it back.
+          let placed = false
+          const entered = Effect.tap(entering, () => Effect.sync(() => void (placed = true)))
+          const waited = Effect.onInterrupt(
+            inFiber(run, interruptible, entered),
+            () => Effect.sync(() => placed ? gate.leave(agent, caller) : undefined)
+          )
+          return Effect.zipRight(waited, within)
+        })
       })
 
     const execute = (run: AgentRun): Effect.Effect<Run.Outcome, RunFailure> =>
       attempt(run).pipe(
-        Effect.tap((outcome) => outcome === undefined ? Effect.void : jobsAwaited(run)),
+        Effect.tap((outcome) => outcome === undefined ? Effect.void : jobs.awaited(run)),
         Effect.onExit((exit) => settle(run, exit)),
         traced("agent.run", { "agent.id": run.process.id, "run.id": run.id })
       )
@@ -174,7 +195,9 @@ export const make = (options: RunsOptions) =>
         tell(run, { _tag: "RunPaused", next: nextOf(run.state!) })
         add(paused, run.process.id, 1)
         run.held()
-        return run.stopping === undefined ? saved.keep(run) : endPaused(run)
+        // Who goes on at once may be at the end before the state is saved.
+        const ended = Effect.suspend(() => run.isOver ? saved.forget(run) : Effect.void)
+        return run.stopping === undefined ? Effect.zipRight(saved.keep(run), ended) : endPaused(run)
       })
 
     const endPaused = (run: AgentRun) =>
@@ -189,20 +212,13 @@ export const make = (options: RunsOptions) =>
       exit: Exit.Exit<RunResult, RunFailure>
     ): Effect.Effect<void> =>
       Effect.suspend(() => {
-        const event = Exit.match(exit, {
-          onSuccess: ({ answer, failed }): AgentEventBody => ({ _tag: "RunEnded", answer, failed }),
-          onFailure: (cause): AgentEventBody => {
-            const error = Cause.squash(cause) as RunFailure
-            return { _tag: "RunFailed", error: error._tag, message: error.message }
-          }
-        })
-        if (run.hasBegun) tell(run, event)
+        if (run.hasBegun) tell(run, eventOf(exit))
         run.events?.end()
         run.over(status, exit, now())
         if (run.kept) ended.add(run)
         else table.delete(run.id)
-        if (run.target._tag === "Job") jobEnded(run)
-        return Effect.all([record(run), saved.forget(run), jobsStopped(run)], { discard: true })
+        jobs.ended(run)
+        return Effect.all([record(run), saved.forget(run), jobs.stopped(run)], { discard: true })
       })
 
     const record = ({ id, process, status, what }: AgentRun) =>
@@ -215,61 +231,8 @@ export const make = (options: RunsOptions) =>
     /** In the background: it is under way when this returns, and known for a while after its end. */
     const launch = (run: AgentRun): Effect.Effect<void> => {
       run.kept = true
-      return Effect.asVoid(Effect.forkIn(Effect.interruptible(Effect.exit(execute(run))), scope))
+      return Effect.asVoid(Effect.forkIn(Effect.interruptible(Effect.exit(execute(run))), background))
     }
-
-    const isJobOf = (run: AgentRun) => (one: AgentRun) => one.parent === run.id && !one.isOver
-    const jobsOfRun = (run: AgentRun) => run.hasJobs ? Array.from(table.values()).filter(isJobOf(run)) : []
-    const jobsAwaited = (run: AgentRun) =>
-      Effect.forEach(
-        jobsOfRun(run).filter(({ target }) => target._tag === "Job" && target.atEnd === "await"),
-        ({ outcome }) => Effect.exit(Deferred.await(outcome)),
-        { discard: true }
-      )
-    /** Those that were to end with the run; all of them when it was stopped. */
-    const jobsStopped = (run: AgentRun) =>
-      Effect.forEach(
-        jobsOfRun(run).filter(({ target }) =>
-          run.status === "stopped" || (target._tag === "Job" && target.atEnd === "stop")
-        ),
-        (job) => stop(job, run.stopping ?? "the run that started it has ended"),
-        { concurrency: "unbounded", discard: true }
-      )
-    const jobEnded = (run: AgentRun) => {
-      add(jobs, run.process.id, -1)
-      const parent = run.parent === undefined ? undefined : table.get(run.parent)
-      if (parent !== undefined && !parent.isOver) {
-        tell(parent, { _tag: "JobEnded", jobId: run.id, failed: run.status !== "answered" })
-      }
-    }
-
-    const jobsOf = (run: AgentRun): Jobs => ({
-      start: (around, opener, region, step, inputs) =>
-        Effect.suspend(() => {
-          const { process } = run
-          if ((jobs.get(process.id) ?? 0) >= RunJobs.maxJobs) return RunJobs.tooMany
-          const { atEnd } = opener.component.region as Component.Job<never>
-          const id = Ids.unsafeMake(opener.info.id)
-          const job = create(
-            {
-              process,
-              target: { _tag: "Job", opener: opener.info.id, atEnd: atEnd(opener.config as never) },
-              info: run.info,
-              caller: run.caller,
-              parent: run.id,
-              startedAt: now()
-            },
-            { events: true, debug: run.debug && { mocks: Object.fromEntries(run.debug.mocks) } },
-            id
-          )
-          job.state = bodyOf(around, region, inputs, `${step.key}/`, optionsOf(job))
-          add(jobs, process.id, 1)
-          run.hasJobs = true
-          tell(run, { _tag: "JobStarted", ...step.place(), jobId: id })
-          return Effect.as(launch(job), id)
-        }),
-      wait: (ids, count, timeout) => RunJobs.wait((id) => table.get(id), run.process, ids, count, timeout)
-    })
 
     const stop = (run: AgentRun, reason: string): Effect.Effect<void> =>
       Effect.suspend(() => {
@@ -280,8 +243,8 @@ export const make = (options: RunsOptions) =>
         return Effect.zipRight(
           fiber === undefined ? Effect.void : Fiber.interrupt(fiber),
           Effect.exit(Deferred.await(outcome))
-        )
-      }).pipe(Effect.asVoid)
+        ).pipe(Effect.zipRight(Effect.suspend(() => jobs.stopped(run))))
+      })
 
     const pause = (run: AgentRun) =>
       Effect.suspend((): Effect.Effect<void, RunNotReady | Overloaded> => {
@@ -297,13 +260,10 @@ export const make = (options: RunsOptions) =>
       Effect.suspend(() => {
         if (run.isOver) return notReady(run, "it is over")
         if (run.status !== "paused") {
-          if (how !== "continue") {
-            return run.control.isHeld
-              ? Effect.zipRight(Deferred.await(run.rest), resume(run, how))
-              : notReady(run, "it can be stepped through while it is paused")
-          }
-          run.control.advance("continue")
-          return Effect.void
+          if (how === "continue") return Effect.sync(() => run.control.advance(how))
+          return run.control.isHeld
+            ? Effect.zipRight(Deferred.await(run.rest), resume(run, how))
+            : notReady(run, "it can be stepped through while it is paused")
         }
         add(paused, run.process.id, -1)
         run.status = "queued"
@@ -338,20 +298,23 @@ export const make = (options: RunsOptions) =>
       Effect.schedule(Schedule.spaced("1 minute")),
       Effect.forkScoped
     )
+    const alive = (isHeld: boolean) =>
+      Array.from(table.values()).filter((run) => !run.isOver && (run.status === "paused") === isHeld)
+    const stopAll = Effect.suspend(() =>
+      Effect.forEach(alive(false), (run) => stop(run, "the system is shutting down"), {
+        concurrency: "unbounded",
+        discard: true
+      })
+    )
+    /** The state of those that are held stays where it was saved. */
+    const leaveHeld = Effect.sync(() => {
+      for (const run of alive(true)) run.over("stopped", Exit.fail(new ShuttingDown()), now())
+    })
     yield* Effect.addFinalizer(() =>
-      Effect.zipRight(
-        Effect.timeoutOption(Effect.interruptible(gate.close), options.drainTimeout),
-        Effect.suspend(() =>
-          Effect.forEach(
-            Array.from(table.values()).filter(({ isOver }) => !isOver),
-            (run) =>
-              run.status === "paused"
-                // Its state stays where it was saved.
-                ? Effect.sync(() => run.over("stopped", Exit.fail(new ShuttingDown()), now()))
-                : stop(run, "the system is shutting down"),
-            { concurrency: "unbounded", discard: true }
-          )
-        )
+      Effect.timeoutOption(Effect.interruptible(gate.close), options.drainTimeout).pipe(
+        Effect.zipRight(stopAll),
+        Effect.zipRight(Scope.close(background, Exit.void)),
+        Effect.zipRight(leaveHeld)
       )
     )
 
@@ -395,7 +358,7 @@ export const make = (options: RunsOptions) =>
         running: gate.running,
         queued: gate.queued,
         paused: sum(paused),
-        jobs: sum(jobs),
+        jobs: sum(jobs.counts),
         known: table.size
       }))
     }

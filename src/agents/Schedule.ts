@@ -108,7 +108,8 @@ const counted = (state: RunState, work: Effect.Effect<void, never, Services>) =>
 /** What back edges brought starts another round of the part behind them, once all else has come to rest. */
 const nextRound = (state: RunState): Effect.Effect<void, RoundsExceeded> =>
   Effect.suspend(() => {
-    const heads = new Set(state.delivered.map(({ edge }) => state.program.edges[edge]!.target))
+    // In document order: what was delivered first is a matter of timing.
+    const heads = new Set(state.delivered.map(({ edge }) => state.program.edges[edge]!.target).sort((a, b) => a - b))
     const ids = Array.from(heads, (head) => state.program.nodes[head]!.info.id)
     if (state.round + 1 >= state.options.maxRounds) {
       return Effect.fail(

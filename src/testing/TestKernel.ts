@@ -4,12 +4,16 @@ import * as Sre from "../boot/Sre.ts"
 import { DummyAccount } from "../connectors/account/DummyAccount.ts"
 import { NullAgentData } from "../connectors/agentdata/NullAgentData.ts"
 import { RAMCache } from "../connectors/cache/RAMCache.ts"
+import { ECMASandbox } from "../connectors/code/ECMASandbox.ts"
+import { HashedEmbeddings } from "../connectors/embeddings/HashedEmbeddings.ts"
 import { ConsoleLog } from "../connectors/log/ConsoleLog.ts"
 import { NullManagedVault } from "../connectors/managedvault/NullManagedVault.ts"
 import { RAMNKV } from "../connectors/nkv/RAMNKV.ts"
 import { UndiciOutbound } from "../connectors/outbound/UndiciOutbound.ts"
 import { NullRouter } from "../connectors/router/NullRouter.ts"
+import { LocalScheduler } from "../connectors/scheduler/LocalScheduler.ts"
 import { MemoryStorage } from "../connectors/storage/MemoryStorage.ts"
+import { RAMVec } from "../connectors/vectordb/RAMVec.ts"
 import * as Vault from "../security/Vault.ts"
 import type * as LLM from "../subsystems/llm/LLM.ts"
 import { memoryVault } from "./MemoryVault.ts"
@@ -21,21 +25,27 @@ export interface Options extends Sre.Options {
   readonly secrets?: Parameters<typeof memoryVault>[0] | undefined
   /** `TestLLM.layer([…])`, say. Absent: the usual providers. */
   readonly llm?: Layer.Layer<LLM.LLM, unknown> | undefined
+  /** Absent: in memory, and gone with the system. */
+  readonly cache?: Sre.Choices["cache"]
   /** Addresses of one's own network that components may call: `127.0.0.1:4112`. */
   readonly allow?: ReadonlyArray<string> | undefined
 }
 
-export const layer = ({ allow = [], llm, secrets = {}, teams, ...options }: Options = {}) =>
+export const layer = ({ allow = [], cache = RAMCache.layer({}), llm, secrets = {}, teams, ...options }: Options = {}) =>
   Sre.layer({
     account: DummyAccount.layer(teams === undefined ? {} : { data: teams }),
     log: ConsoleLog.layer({ level: "error" }),
     storage: MemoryStorage.layer({}),
-    cache: RAMCache.layer({}),
+    cache,
     nkv: RAMNKV.layer({}),
     vault: Layer.provide(Vault.layer, memoryVault(secrets)),
     managedVault: NullManagedVault.layer({}),
     agentData: NullAgentData.layer({}),
+    code: ECMASandbox.layer({ workers: 1 }),
+    scheduler: LocalScheduler.layer({ file: ":memory:" }),
     outbound: UndiciOutbound.layer({ allow: [...allow] }),
     router: NullRouter.layer({}),
+    embeddings: HashedEmbeddings.layer({}),
+    vectorDB: RAMVec.layer({}),
     ...(llm === undefined ? {} : { llm })
   }, options)

@@ -1,11 +1,12 @@
 /** A model that says what a test tells it to, turn by turn, under every name of the registry; and remembers what it was asked. */
-import { Context, Effect, Layer, Ref, Stream } from "effect"
+import { Context, type Duration, Effect, Layer, Ref, Schema, Stream } from "effect"
 import { JSONModelsLive } from "../connectors/models/JSONModels.ts"
 import { NullVault } from "../connectors/vault/NullVault.ts"
 import { ConnectorError } from "../kernel/ConnectorError.ts"
 import { builtInModels } from "../subsystems/llm/BuiltInModels.ts"
 import * as LLM from "../subsystems/llm/LLM.ts"
-import type { FinishReason, LLMEvent, Usage } from "../subsystems/llm/Prompt.ts"
+import type { FinishReason, LLMEvent, Message, Usage } from "../subsystems/llm/Prompt.ts"
+import { diff } from "./Diff.ts"
 
 /** Text, parts of an answer, or a failure. A failure that may pass is tried again by the service, and takes a turn a try. */
 export type Turn = string | Parts | ConnectorError
@@ -23,7 +24,34 @@ export interface Parts {
   readonly usage?: Usage
   /** By default `tool-calls` with tool calls, else `stop`. */
   readonly reason?: FinishReason
+  /** Instead of text, tool calls and the rest: exactly these. */
+  readonly events?: ReadonlyArray<LLMEvent>
+  /** How the answer ends, instead of its finish: what came before has been said. */
+  readonly failure?: ConnectorError
+  /** Before the answer begins. */
+  readonly delay?: Duration.DurationInput
+  /** Before every piece after the first. */
+  readonly pause?: Duration.DurationInput
+  /** The turn fails, with what differs, unless it is asked for like this. */
+  readonly expect?: Expectation
 }
+
+/** Of a request; what is left out may be anything. */
+export interface Expectation {
+  /** The provider's own name of the model. */
+  readonly modelId?: string
+  readonly messages?: ReadonlyArray<Message>
+  /** Text of the last message; a pattern, or all of it. */
+  readonly text?: string | RegExp
+  /** Names of the tools, in any order. */
+  readonly tools?: ReadonlyArray<string>
+}
+
+/** A turn that answers with the value as JSON, in the form the schema gives it. */
+export const json = <A, I>(schema: Schema.Schema<A, I>, value: A, more: Omit<Parts, "text"> = {}): Parts => ({
+  ...more,
+  text: JSON.stringify(Schema.encodeSync(schema)(value))
+})
 
 export class TestLLM extends Context.Tag("effect-sre/TestLLM")<TestLLM, {
   /** Every request so far, as the provider got it. */
@@ -44,7 +72,10 @@ export const layer = (turns: ReadonlyArray<Turn>): Layer.Layer<LLM.LLM | TestLLM
         const turn = turns[position]
         if (turn === undefined) return Stream.fail(exhausted(turns.length))
         if (turn instanceof ConnectorError) return Stream.fail(turn)
-        return Stream.fromIterable(yield* events(typeof turn === "string" ? { text: turn } : turn))
+        if (typeof turn === "string") return Stream.fromIterable(yield* events({ text: turn }))
+        const unexpected = turn.expect === undefined ? undefined : differing(turn.expect, request, position)
+        if (unexpected !== undefined) return Stream.fail(unexpected)
+        return played(turn, turn.events ?? (yield* events(turn)))
       })
 
     const events = ({ reason, reasoning, text, toolCalls = [], usage }: Parts) =>
@@ -87,6 +118,48 @@ export const layer = (turns: ReadonlyArray<Turn>): Layer.Layer<LLM.LLM | TestLLM
       })
     )
   }))
+
+/** With the turn's delays, and its failure at the end. */
+const played = ({ delay = 0, failure, pause = 0 }: Parts, events: ReadonlyArray<LLMEvent>) => {
+  const said = failure === undefined ? events : events.filter(({ type }) => type !== "finish")
+  const pieces = pause === 0 ? Stream.fromIterable(said) : Stream.rechunk(Stream.fromIterable(said), 1).pipe(
+    Stream.zipWithIndex,
+    Stream.mapEffect(([event, at]) => at === 0 ? Effect.succeed(event) : Effect.delay(Effect.succeed(event), pause))
+  )
+  const whole = failure === undefined ? pieces : Stream.concat(pieces, Stream.fail(failure))
+  return delay === 0 ? whole : Stream.unwrap(Effect.delay(Effect.succeed(whole), delay))
+}
+
+const differing = (
+  { messages, modelId, text, tools }: Expectation,
+  request: LLM.ProviderRequest,
+  position: number
+): ConnectorError | undefined => {
+  const asked = textOf(request.messages.at(-1))
+  const names = (request.tools ?? []).map(({ name }) => name).sort()
+  const expected = {
+    ...(modelId === undefined ? {} : { modelId }),
+    ...(messages === undefined ? {} : { messages }),
+    ...(text === undefined ? {} : { text: text instanceof RegExp && text.test(asked) ? asked : String(text) }),
+    ...(tools === undefined ? {} : { tools: tools.toSorted() })
+  }
+  const all = { modelId: request.modelId, messages: request.messages, text: asked, tools: names }
+  const actual = Object.fromEntries(Object.keys(expected).map((key) => [key, all[key as keyof typeof all]]))
+  const difference = diff(expected, actual)
+  return difference === "" ? undefined : new ConnectorError({
+    connector: "TestLLM",
+    method: "stream",
+    reason: "InvalidInput",
+    detail: `turn ${position + 1} of the script was asked for otherwise than expected:\n${difference}`
+  })
+}
+
+const textOf = (message: Message | undefined): string =>
+  message === undefined
+    ? ""
+    : message.role === "system"
+    ? message.content
+    : message.content.map((part) => part.type === "text" ? part.text : "").join("")
 
 const words = (text = "") => text.split(/(?<= )/).filter((word) => word !== "")
 

@@ -118,18 +118,16 @@ export const components = Compile.registry([APIEndpoint, Pass, Wait, Fail, Crash
 export const compiled = (document: unknown, registry: Compile.Registry = components) =>
   Effect.flatMap(AgentDefinition.fromUnknown(document), (definition) => Compile.compile(definition, registry))
 
-/** Compiles and runs `POST go` (or another endpoint) without a process table around it. */
-export const runDocument = (
-  document: unknown,
-  prepared: EndpointRequest,
-  options: {
-    readonly registry?: Compile.Registry
-    readonly key?: string
-    readonly emit?: (event: AgentEventBody) => void
-    readonly around?: StepRunner
-    readonly maxRounds?: number
-  } = {}
-) =>
+export interface RunSettings {
+  readonly registry?: Compile.Registry
+  readonly key?: string
+  readonly emit?: (event: AgentEventBody) => void
+  readonly around?: StepRunner
+  readonly maxRounds?: number
+}
+
+/** The runs of one agent without a process table around them, on the cache it is given. */
+export const running = (document: unknown, options: RunSettings = {}) =>
   Effect.gen(function*() {
     const definition = yield* AgentDefinition.fromUnknown(document)
     const { program, warnings } = yield* Compile.compile(definition, options.registry ?? components)
@@ -137,12 +135,22 @@ export const runDocument = (
     const runs = yield* Runs.make({ ...unbounded, maxRounds: options.maxRounds ?? 100 })
     const process = new Process({ definition, program, warnings, candidate, parent: undefined, acl: Acl.empty })
     const plan = program.plans.get(options.key ?? "POST go")!
-    const request = yield* plan.endpoint.prepare(prepared)
-    const info = { id: "r1", sessionId: "s1", workflowId: "w1", conversationId: undefined, request }
-    const { around, emit: tell } = options
-    const run = yield* runs.begin({ process, info, caller: candidate }, plan, { events: false, around, tell })
-    return yield* runs.complete(run)
-  }).pipe(Effect.scoped, Effect.provide(runtimeContext), Effect.provide(noServices))
+    /** A run about to begin. */
+    const begin = (prepared: EndpointRequest, watch: Partial<Runs.Watch> = {}) =>
+      Effect.flatMap(plan.endpoint.prepare(prepared), (request) => {
+        const info = { id: "r1", sessionId: "s1", workflowId: "w1", conversationId: undefined, request }
+        const { around, emit: tell } = options
+        return runs.begin({ process, info, caller: candidate }, plan, { events: false, around, tell, ...watch })
+      })
+    return { begin, process, runs }
+  }).pipe(Effect.provide(RuntimeContext.layer), Effect.provide(noServices))
+
+/** Compiles and runs `POST go` (or another endpoint). */
+export const runDocument = (document: unknown, prepared: EndpointRequest, options: RunSettings = {}) =>
+  Effect.gen(function*() {
+    const { begin, runs } = yield* running(document, options)
+    return yield* runs.complete(yield* begin(prepared))
+  }).pipe(Effect.scoped, Effect.provide(cache))
 
 const unbounded: Omit<Runs.RunsOptions, "maxRounds"> = {
   maxRuns: Infinity,
@@ -159,4 +167,5 @@ const unbounded: Omit<Runs.RunsOptions, "maxRounds"> = {
 
 /** The components of these tests ask for no service. */
 const noServices = Context.empty() as Context.Context<Services>
-const runtimeContext = Layer.provide(RuntimeContext.layer, RAMCache.layer({}))
+/** A cache of its own for each run. */
+export const cache = Layer.fresh(RAMCache.layer({}))
