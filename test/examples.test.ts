@@ -18,6 +18,7 @@ const expected: Readonly<Record<string, ReadonlyArray<string | RegExp>>> = {
   "custom-connector": ["alice: sk-1", /^bob: No secret named "openai"/],
   "promise": ["answer: Hello, world!", "piece: Hello ", "piece: again, ", "piece: world!", "sum: 5", "messages: 2"],
   "retry-until-valid": [`valid: {"person":{"name":"Ann","age":41}}`, "asked: 3 times"],
+  "runs": ["0 RunStarted", "3 RunPaused", `values: E.text -> H.Data: "hi"`, "next: [ 'O' ]", /^answer: \{/],
   "services": [
     "stored: buy milk",
     "cached: hello",

@@ -32,6 +32,25 @@ describe("endpoints of agents", () => {
       )
     }))
 
+  it.scopedLive("however the path is written, the answer is the same: with and without a walk through the router", () =>
+    Effect.gen(function*() {
+      const { url } = yield* serving()
+      const seen = (path: string, body: unknown) =>
+        Effect.map(post(url + path, body), ({ headers, json, status }) => {
+          const { runId: _, ...told } = json as { readonly runId?: string }
+          return [status, headers.get("content-type"), headers.has("x-run-id"), told]
+        })
+      for (const body of [{ text: "x", count: 1 }, {}, [1]]) {
+        for (const endpoint of ["echo", "nope", "look"]) {
+          assert.deepStrictEqual(
+            yield* seen(`/agents/a1/api/${endpoint}`, body),
+            yield* seen(`/agents/%61%31/api/${endpoint}`, body),
+            endpoint
+          )
+        }
+      }
+    }))
+
   it.scopedLive("a path that cannot be read leads nowhere", () =>
     Effect.gen(function*() {
       const { url } = yield* serving()
