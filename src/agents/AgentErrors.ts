@@ -17,6 +17,16 @@ export class EndpointNotFound extends Schema.TaggedError<EndpointNotFound>()("En
   }
 }
 
+/** Agents ask agents that ask agents: as a rule, each other. */
+export class AgentsTooDeep extends Schema.TaggedError<AgentsTooDeep>()("AgentsTooDeep", {
+  agent: Schema.String,
+  maxDepth: Schema.Int
+}) {
+  override get message(): string {
+    return `Agent "${this.agent}" was not asked: ${this.maxDepth} agents wait for each other already. Do they ask in a circle?`
+  }
+}
+
 export class RunTimedOut extends Schema.TaggedError<RunTimedOut>()("RunTimedOut", {
   agent: Schema.String,
   endpoint: Schema.String,

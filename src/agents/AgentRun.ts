@@ -8,11 +8,12 @@ import type { RunResult } from "./Answer.ts"
 import { type Debugger, SeenStep } from "./Debugger.ts"
 import type { EventLog } from "./EventLog.ts"
 import type { Process } from "./Process.ts"
-import { Value } from "./Program.ts"
+import { type AgentProgram, find, type Place, Value } from "./Program.ts"
 import { RunControl } from "./RunControl.ts"
 import type { Overloaded, ShuttingDown } from "./RunGate.ts"
 import type { RunState } from "./RunState.ts"
 import type { RoundsExceeded } from "./Schedule.ts"
+import type { Snapshot } from "./Snapshot.ts"
 import type { StepRunner } from "./Step.ts"
 
 /** Why a run ended without an answer. */
@@ -75,6 +76,15 @@ export interface Origin {
   readonly startedAt: number
 }
 
+/** A run that is held. */
+export interface Pause {
+  readonly state: Snapshot
+  /** In front of step keys: not empty in jobs. */
+  readonly path: string
+  /** Keys of the steps that begin next. */
+  readonly next: ReadonlyArray<string>
+}
+
 export class AgentRun implements Origin {
   readonly id: string
   readonly process: Process
@@ -90,8 +100,10 @@ export class AgentRun implements Origin {
   readonly tell: ((event: AgentEventBody) => void) | undefined
   /** What its steps pass. */
   readonly around: StepRunner | undefined
-  /** Absent before it begins and after it has ended. */
+  /** While it is under way. */
   state: RunState | undefined = undefined
+  /** While it is held: its state as data. */
+  pause: Pause | undefined = undefined
   status: RunStatus = "queued"
   endedAt: number | undefined = undefined
   /** Whether it ever got its place. */
@@ -152,10 +164,18 @@ export class AgentRun implements Origin {
     return this.#rest ??= Deferred.unsafeMake(FiberId.none)
   }
 
-  held(): void {
+  held(pause: Pause): void {
     this.status = "paused"
     this.kept = true
+    this.pause = pause
+    this.state = undefined
     this.#rested()
+  }
+
+  resumed(state: RunState): void {
+    this.status = "queued"
+    this.state = state
+    this.pause = undefined
   }
 
   over(status: "answered" | "failed" | "stopped", result: Exit.Exit<RunResult, RunFailure>, endedAt: number): void {
@@ -163,8 +183,18 @@ export class AgentRun implements Origin {
     this.result = result
     this.endedAt = endedAt
     this.state = undefined
+    this.pause = undefined
     if (this.#outcome !== undefined) Deferred.unsafeDone(this.#outcome, result)
     this.#rested()
+  }
+
+  get #values(): RunInspection["values"] {
+    if (this.state !== undefined) {
+      const { edges, program, values } = this.state
+      return valuesOf(program, values.flatMap((value, edge) => edges[edge] === Value ? [[edge, value] as const] : []))
+    }
+    const shape = this.pause && shapeOf(this.process.program, this.target)
+    return this.pause === undefined || shape === undefined ? [] : valuesOf(shape, this.pause.state.values)
   }
 
   #rested(): void {
@@ -183,14 +213,14 @@ export class AgentRun implements Origin {
       startedAt: this.startedAt,
       ...(this.parent === undefined ? {} : { parent: this.parent }),
       ...(this.endedAt === undefined ? {} : { endedAt: this.endedAt }),
-      ...(status === "paused" && this.state !== undefined ? { next: nextOf(this.state) } : {})
+      ...(this.pause === undefined ? {} : { next: this.pause.next })
     }
   }
 
   get inspection(): RunInspection {
     return {
       ...this.summary,
-      values: this.state === undefined ? [] : valuesOf(this.state),
+      values: this.#values,
       breakpoints: this.control.breakpoints,
       steps: this.debug?.seen ?? []
     }
@@ -207,6 +237,18 @@ export const eventOf = (result: Exit.Exit<RunResult, RunFailure>): AgentEventBod
     }
   })
 
+/** The graph of a run: the agent's, or the body of a loop or a job. */
+const shapeOf = (program: AgentProgram, target: Target): Place["shape"] | undefined => {
+  switch (target._tag) {
+    case "Endpoint":
+      return program
+    case "Job":
+      return find(program, target.opener)?.node.region
+    case "Component":
+      return find(program, target.id)?.shape
+  }
+}
+
 const whatOf = (target: Target): string =>
   target._tag === "Endpoint" ? target.key : target._tag === "Job" ? `job ${target.opener}` : `component ${target.id}`
 
@@ -217,15 +259,19 @@ export const nextOf = (state: RunState): ReadonlyArray<string> =>
     return loop === undefined ? [state.keyOf(node)] : Array.from(loop.active.values()).flatMap(nextOf)
   })
 
-const valuesOf = ({ edges, program: { edges: connections, nodes }, values }: RunState) =>
-  connections.flatMap(({ port, slot, source, target }, edge) => {
+const valuesOf = (
+  { edges: connections, nodes }: Place["shape"],
+  values: Iterable<readonly [edge: number, value: unknown]>
+): RunInspection["values"] =>
+  Array.from(values).flatMap(([edge, value]) => {
+    const { port, slot, source, target } = connections[edge]!
     const from = nodes[source]
     const to = nodes[target]
-    if (edges[edge] !== Value || from === undefined || to === undefined) return []
+    if (from === undefined || to === undefined) return []
     const input = to.slots[slot]?.name
     return [{
       from: `${from.info.id}.${port}`,
       to: input === undefined ? to.info.id : `${to.info.id}.${input}`,
-      value: values[edge]
+      value
     }]
   })

@@ -21,6 +21,8 @@ export const AgentSettings = Schema.Struct({
   backPressure: optional(BackPressure),
   /** Rounds of cycles in one run. Default 100. */
   maxRounds: optional(count),
+  /** Agents that wait for each other's answers at most, one behind the other. Default 8. */
+  maxAgentDepth: optional(count),
   /** After this a run is stopped; time in which it is held does not count. Default 5 minutes. */
   runTimeout: optional(Schema.DurationFromMillis),
   /** The same of a job. Default 6 hours. */

@@ -1,5 +1,6 @@
 /** The process table: agents that are loaded, and their runs. Every face works through it; an agent's parts run as the agent. */
 import { Context, Deferred, Duration, Effect, Layer, Stream } from "effect"
+import { AgentCalls } from "../components/AgentCalls.ts"
 import type * as Component from "../components/Component.ts"
 import type { Services } from "../components/Services.ts"
 import * as Ids from "../kernel/Ids.ts"
@@ -30,6 +31,7 @@ import type {
 import type { AgentRun, RunFailure, RunInspection, RunSummary } from "./AgentRun.ts"
 import type { AgentSettings } from "./AgentSettings.ts"
 import type { RunResult } from "./Answer.ts"
+import * as AskedAgents from "./AskedAgents.ts"
 import { busyAbove } from "./BackPressure.ts"
 import { planKey, type Registry } from "./Compile.ts"
 import type { DebugOptions } from "./Debugger.ts"
@@ -147,8 +149,14 @@ export interface AgentsOptions extends AgentSettings {
 const make = (options: AgentsOptions) =>
   Effect.gen(function*() {
     const guard = yield* Access.guard("Agents")
-    const services = yield* Effect.context<Services>()
+    const services = yield* Effect.context<Exclude<Services, AgentCalls>>()
     const processes = yield* Processes.make(options.components, guard)
+    const calls = AskedAgents.make({
+      find: (id) => processes.find("prompt", id),
+      maxDepth: options.maxAgentDepth ?? 8,
+      runTool: (...call) => runTool(...call),
+      services
+    })
     const maxRuns = options.maxRuns ?? 1000
     const runs = yield* Runs.make({
       maxRuns,
@@ -162,7 +170,7 @@ const make = (options: AgentsOptions) =>
       jobTimeout: Duration.decode(options.jobTimeout ?? "6 hours"),
       drainTimeout: Duration.decode(options.drainTimeout ?? "10 seconds"),
       busy: yield* busyAbove(options.backPressure)
-    })
+    }).pipe(Effect.provideService(AgentCalls, calls))
     const clock = yield* Effect.clock
     const counts = Effect.zipWith(runs.counts, processes.count, (counts, agents) => ({ agents, ...counts }))
     yield* RunMetrics.sampled(counts)
@@ -238,7 +246,7 @@ const make = (options: AgentsOptions) =>
         return yield* runs.complete(run)
       })
 
-    return Agents.of({
+    const agents = Agents.of({
       load: (definition) => traced("Agents.load")(processes.load(definition)),
       unload: Effect.fnUntraced(function*(id) {
         const gone = yield* Effect.flatMap(processes.owned("unload", id), processes.tree)
@@ -369,11 +377,13 @@ const make = (options: AgentsOptions) =>
         ),
       counts: Effect.zipRight(guard.candidate("counts"), counts)
     })
+    return Context.make(Agents, agents).pipe(Context.add(AgentCalls, calls))
   })
 
 export const layer = (
   options: AgentsOptions
-): Layer.Layer<Agents, never, Services | RuntimeContext | Resources> => Layer.scoped(Agents, make(options))
+): Layer.Layer<Agents | AgentCalls, never, Exclude<Services, AgentCalls> | RuntimeContext | Resources> =>
+  Layer.scopedContext(make(options))
 
 const planOf = ({ plans }: AgentProgram, { endpoint, method }: CallRequest): Plan | undefined =>
   method === undefined

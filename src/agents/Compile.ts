@@ -143,12 +143,13 @@ const draft = (
       return
     }
     ids.set(record.id, position)
-    const component = components.get(record.name)
+    const name = components.get(record.name)?.standsFor?.(record.data) ?? record.name
+    const component = components.get(name)
     if (component === undefined) {
       report({
-        path: `${path}.name`,
+        path: name === record.name ? `${path}.name` : `${path}.data`,
         component: record.id,
-        problem: `unknown component "${record.name}".${didYouMean(record.name, components.keys())}`
+        problem: `unknown component "${name}".${didYouMean(name, components.keys())}`
       })
       return
     }

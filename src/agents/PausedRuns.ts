@@ -3,14 +3,14 @@ import { Effect, Option } from "effect"
 import * as Candidate from "../security/Candidate.ts"
 import { RuntimeContext } from "../subsystems/memory/RuntimeContext.ts"
 import { RunNotFound } from "./AgentErrors.ts"
-import type { AgentRun } from "./AgentRun.ts"
+import type { AgentRun, Pause } from "./AgentRun.ts"
 import type { Process } from "./Process.ts"
 import * as SavedRun from "./SavedRun.ts"
 
 export const make = Effect.map(RuntimeContext, (context) => ({
   /** Never fails: a run whose state cannot be kept goes on to be held by this process. */
-  keep: (run: AgentRun): Effect.Effect<void> =>
-    Effect.suspend(() => context.save(SavedRun.format, run.id, SavedRun.of(run))).pipe(
+  keep: (run: AgentRun, pause: Pause): Effect.Effect<void> =>
+    Effect.suspend(() => context.save(SavedRun.format, run.id, SavedRun.of(run, pause))).pipe(
       Effect.matchEffect({
         onSuccess: () => Effect.sync(() => void (run.saved = true)),
         onFailure: ({ message }) => Effect.logWarning(`a paused run is kept in this process only: ${message}`)

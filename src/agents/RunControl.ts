@@ -7,7 +7,7 @@ export class RunControl {
   /** While false nothing is asked: a run that nobody holds pays one look at this field a step. */
   holding = false
   /** Ids of components in front of which the run is held. */
-  #breakpoints: ReadonlySet<string> = new Set()
+  #breakpoints: ReadonlySet<string> = none
   #mode: Advance | "hold" = "continue"
   /** Steps that may still begin. */
   #left = 0
@@ -71,3 +71,5 @@ export class RunControl {
     }
   }
 }
+
+const none: ReadonlySet<string> = new Set()

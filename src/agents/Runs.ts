@@ -24,6 +24,7 @@ import { add, Overloaded, RunGate, type RunLimits, ShuttingDown } from "./RunGat
 import { RunJobs } from "./RunJobs.ts"
 import type { RunOptions } from "./RunState.ts"
 import * as SavedRun from "./SavedRun.ts"
+import { take } from "./Snapshot.ts"
 import type { StepRunner } from "./Step.ts"
 
 export interface RunsOptions extends RunLimits {
@@ -192,12 +193,14 @@ export const make = (options: RunsOptions) =>
 
     const held = (run: AgentRun): Effect.Effect<void> =>
       Effect.suspend(() => {
-        tell(run, { _tag: "RunPaused", next: nextOf(run.state!) })
+        const state = run.state!
+        const pause = { state: take(state), path: state.options.path, next: nextOf(state) }
+        tell(run, { _tag: "RunPaused", next: pause.next })
         add(paused, run.process.id, 1)
-        run.held()
+        run.held(pause)
         // Who goes on at once may be at the end before the state is saved.
         const ended = Effect.suspend(() => run.isOver ? saved.forget(run) : Effect.void)
-        return run.stopping === undefined ? Effect.zipRight(saved.keep(run), ended) : endPaused(run)
+        return run.stopping === undefined ? Effect.zipRight(saved.keep(run, pause), ended) : endPaused(run)
       })
 
     const endPaused = (run: AgentRun) =>
@@ -265,12 +268,16 @@ export const make = (options: RunsOptions) =>
             ? Effect.zipRight(Deferred.await(run.rest), resume(run, how))
             : notReady(run, "it can be stepped through while it is paused")
         }
-        add(paused, run.process.id, -1)
-        run.status = "queued"
-        run.control.advance(how)
-        tell(run, { _tag: "RunResumed" })
-        const { rest } = run
-        return Effect.zipRight(launch(run), how === "continue" ? Effect.void : Deferred.await(rest))
+        return Effect.flatMap(isTraced, (traced) => {
+          const state = run.pause && SavedRun.stateOf(run, run.pause, optionsOf(run), traced)
+          if (state === undefined) return notReady(run, "another call has it go on")
+          add(paused, run.process.id, -1)
+          run.resumed(state)
+          run.control.advance(how)
+          tell(run, { _tag: "RunResumed" })
+          const { rest } = run
+          return Effect.zipRight(launch(run), how === "continue" ? Effect.void : Deferred.await(rest))
+        })
       })
 
     const find = (process: Process, id: string): Effect.Effect<AgentRun, RunNotFound | RuntimeContextError> =>
@@ -288,7 +295,6 @@ export const make = (options: RunsOptions) =>
       if (known !== undefined) return known
       const events = new EventLog(id, now, found.nextEvent)
       const run = yield* SavedRun.restored(process, id, found, events, optionsOf)
-      run.held()
       add(paused, process.id, 1)
       table.set(id, run)
       return run

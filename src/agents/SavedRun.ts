@@ -3,14 +3,14 @@ import { Effect, Schema } from "effect"
 import { isTraced } from "../kernel/Trace.ts"
 import * as Candidate from "../security/Candidate.ts"
 import { type Format, InvalidState } from "../subsystems/memory/RuntimeContext.ts"
-import { AgentRun, Target } from "./AgentRun.ts"
+import { AgentRun, nextOf, type Pause, Target } from "./AgentRun.ts"
 import { Debugger, SeenStep } from "./Debugger.ts"
 import type { EventLog } from "./EventLog.ts"
 import type { Process } from "./Process.ts"
 import { find } from "./Program.ts"
 import * as Run from "./Run.ts"
 import type { RunOptions, RunState } from "./RunState.ts"
-import { restore, Snapshot, take } from "./Snapshot.ts"
+import { restore, Snapshot } from "./Snapshot.ts"
 
 const Values = Schema.Record({ key: Schema.String, value: Schema.Unknown })
 
@@ -23,6 +23,7 @@ export const SavedRun = Schema.Struct({
     id: Schema.String,
     sessionId: Schema.String,
     workflowId: Schema.String,
+    depth: Schema.optional(Schema.Int),
     conversationId: Schema.UndefinedOr(Schema.String),
     request: Schema.Struct({
       method: Schema.Literal("GET", "POST"),
@@ -51,7 +52,7 @@ export interface SavedRun extends Schema.Schema.Type<typeof SavedRun> {}
 export const format: Format<SavedRun, typeof SavedRun.Encoded> = { schema: SavedRun, version: 1 }
 
 /** Of a run that is held. */
-export const of = (run: AgentRun): SavedRun => ({
+export const of = (run: AgentRun, pause: Pause): SavedRun => ({
   agent: run.process.id,
   fingerprint: run.process.fingerprint,
   target: run.target,
@@ -59,9 +60,9 @@ export const of = (run: AgentRun): SavedRun => ({
   caller: run.caller,
   parent: run.parent,
   startedAt: run.startedAt,
-  path: run.state!.options.path,
+  path: pause.path,
   nextEvent: run.events?.next ?? 0,
-  state: take(run.state!),
+  state: pause.state,
   debug: run.debug && {
     mocks: Object.fromEntries(run.debug.mocks),
     breakpoints: run.control.breakpoints,
@@ -69,53 +70,59 @@ export const of = (run: AgentRun): SavedRun => ({
   }
 })
 
-/** A run like the saved one, in which nothing has happened yet. */
-const emptyState = (
-  process: Process,
-  { agent, fingerprint, info, path, target }: SavedRun,
+/** The state in which a run was held, to go on with; none when the document no longer has what it ran. */
+export const stateOf = (
+  { info, process: { program }, target }: AgentRun,
+  { path, state: saved }: Pick<Pause, "path" | "state">,
   options: RunOptions,
   traced: boolean
-): Effect.Effect<RunState, InvalidState> => {
-  const { program } = process
-  const gone = new InvalidState({
-    runId: info.id,
-    problem: `agent "${agent}" was changed since the run was paused: start it anew`
-  })
-  if (fingerprint !== process.fingerprint) return gone
-  switch (target._tag) {
-    case "Endpoint": {
-      const plan = program.plans.get(target.key)
-      return plan === undefined ? gone : Effect.succeed(Run.empty(program, plan, options, traced))
-    }
-    case "Job": {
-      const region = find(program, target.opener)?.node.region
-      return region === undefined ? gone : Effect.succeed(Run.emptyBody(program, region, options, traced, path))
-    }
-    case "Component": {
-      const found = find(program, target.id)
-      const given = info.request.body as Readonly<Record<string, unknown>>
-      return found === undefined ? gone : Effect.succeed(Run.single(program, found, given, options, traced))
+): RunState | undefined => {
+  const empty = (): RunState | undefined => {
+    switch (target._tag) {
+      case "Endpoint": {
+        const plan = program.plans.get(target.key)
+        return plan && Run.empty(program, plan, options, traced)
+      }
+      case "Job": {
+        const region = find(program, target.opener)?.node.region
+        return region && Run.emptyBody(program, region, options, traced, path)
+      }
+      case "Component": {
+        const found = find(program, target.id)
+        return found &&
+          Run.single(program, found, info.request.body as Readonly<Record<string, unknown>>, options, traced)
+      }
     }
   }
+  const state = empty()
+  if (state !== undefined) {
+    state.ready.length = 0
+    restore(state, saved)
+  }
+  return state
 }
 
 /** A run that is held where the saved one was. */
 export const restored = (
   process: Process,
   id: string,
-  saved: SavedRun,
+  { debug, fingerprint, path, state, ...origin }: SavedRun,
   events: EventLog,
   optionsOf: (run: AgentRun) => RunOptions
 ): Effect.Effect<AgentRun, InvalidState> =>
   Effect.gen(function*() {
-    const { debug, state, ...origin } = saved
     const run = new AgentRun(id, { ...origin, process }, events, debug && new Debugger(debug.mocks, debug.seen))
-    run.state = yield* emptyState(process, saved, optionsOf(run), yield* isTraced)
-    run.state.ready.length = 0
-    restore(run.state, state)
+    const held = fingerprint === process.fingerprint
+      ? stateOf(run, { path, state }, optionsOf(run), yield* isTraced)
+      : undefined
+    if (held === undefined) {
+      const problem = `agent "${process.id}" was changed since the run was paused: start it anew`
+      return yield* new InvalidState({ runId: id, problem })
+    }
     run.control.breakAt(debug?.breakpoints ?? [])
     run.control.hold()
     run.hasBegun = true
     run.saved = true
+    run.held({ path, state, next: nextOf(held) })
     return run
   })

@@ -1,7 +1,6 @@
 /** Conversations with agents: an agent's exposed endpoints are the tools of its model. */
 import { Context, Data, Effect, Redacted } from "effect"
 import type { RunInfo } from "../components/Component.ts"
-import type { Services } from "../components/Services.ts"
 import * as Ids from "../kernel/Ids.ts"
 import { toText } from "../kernel/Json.ts"
 import * as Candidate from "../security/Candidate.ts"
@@ -28,6 +27,9 @@ export interface PromptRequest {
   readonly maxToolCalls?: number | undefined
 }
 
+/** The run of another agent that a conversation is part of. */
+export type Within = Required<Pick<RunInfo, "depth" | "workflowId">>
+
 /** Told to the model as the result of its call. */
 class ToolFailed extends Data.TaggedError("ToolFailed")<{ readonly message: string }> {}
 
@@ -46,7 +48,8 @@ export const callersOwn = (id: string) => Effect.map(Candidate.current, (caller)
 export const open = Effect.fnUntraced(function*(
   process: Process,
   runTool: RunTool,
-  { conversationId, files, maxToolCalls, message, model: asked }: PromptRequest
+  { conversationId, files, maxToolCalls, message, model: asked }: PromptRequest,
+  within?: Within
 ) {
   const model = asked === undefined ? defaultModelOf(process.definition.document) : withoutVault(asked)
   if (model === undefined) return yield* new NoModel({ agent: process.id })
@@ -54,7 +57,7 @@ export const open = Effect.fnUntraced(function*(
   const conversation = yield* Conversation.make({
     model,
     system: process.program.agent.behavior,
-    tools: toolsOf(process, runTool, kept),
+    tools: toolsOf(process, runTool, kept, within),
     maxToolCalls,
     history: kept === undefined ? undefined : { id: kept }
   }).pipe(Candidate.as(process.candidate))
@@ -62,7 +65,7 @@ export const open = Effect.fnUntraced(function*(
 })
 
 /** A call of a tool is a run of its own, within the conversation's agent. */
-const toolsOf = (process: Process, runTool: RunTool, conversationId: string | undefined) =>
+const toolsOf = (process: Process, runTool: RunTool, conversationId: string | undefined, within?: Within) =>
   Array.from(process.program.plans.values()).filter(({ endpoint }) => endpoint.exposed).map((plan) => ({
     tool: toolOf(plan.endpoint),
     status: plan.endpoint.statusMessage,
@@ -70,7 +73,7 @@ const toolsOf = (process: Process, runTool: RunTool, conversationId: string | un
       const request = yield* plan.endpoint.prepare({ body: params, query: params })
       const runId = yield* Ids.make("run")
       const sessionId = conversationId ?? runId
-      const info = { id: runId, sessionId, workflowId: runId, conversationId, request }
+      const info = { id: runId, sessionId, workflowId: runId, conversationId, request, ...within }
       const { answer, failed } = yield* runTool(process, plan, info, say)
       return failed ? yield* new ToolFailed({ message: toText(answer) }) : answer
     })
@@ -79,7 +82,7 @@ const toolsOf = (process: Process, runTool: RunTool, conversationId: string | un
 /** Something done to the caller's own conversation with an agent. */
 export const withHistory = <A, E>(
   process: Process,
-  services: Context.Context<Services>,
+  services: Context.Context<LLMContext.LLMContext>,
   conversationId: string,
   use: (context: typeof LLMContext.LLMContext.Service, key: string) => Effect.Effect<A, E>
 ): Effect.Effect<A, E | Candidate.NoCandidate> =>

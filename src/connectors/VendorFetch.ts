@@ -35,11 +35,19 @@ export const make = Effect.fnUntraced(function*(
 
   const fetch: VendorFetch["fetch"] = async (input, init) => {
     const headers = new Headers(init?.headers)
+    // The platform knows how forms and files are written.
+    const form = init?.body instanceof FormData || init?.body instanceof Blob ? new Response(init.body) : undefined
+    const written = form?.headers.get("content-type") ?? ""
+    if (written !== "") headers.set("content-type", written)
     const response = await undici.request(input instanceof Request ? input.url : input, {
       dispatcher,
       method: (init?.method?.toUpperCase() ?? "GET") as Dispatcher.HttpMethod,
       headers: Object.fromEntries(headers),
-      body: typeof init?.body === "string" ? init.body : null,
+      body: typeof init?.body === "string"
+        ? init.body
+        : form === undefined
+        ? null
+        : new Uint8Array(await form.arrayBuffer()),
       signal: signals.getStore() ?? null
     }).catch((cause) =>
       Promise.reject(failure(reasonOfCode(codeOf(cause)), `no connection, or it was lost: ${codeOf(cause)}`))

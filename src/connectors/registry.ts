@@ -7,13 +7,19 @@ import * as Vault from "../security/Vault.ts"
 import * as Code from "../subsystems/compute/Code.ts"
 import * as Scheduler from "../subsystems/compute/Scheduler.ts"
 import * as AgentData from "../subsystems/io/AgentData.ts"
+import * as ApiDocuments from "../subsystems/io/ApiDocuments.ts"
+import * as Documents from "../subsystems/io/Documents.ts"
 import * as Log from "../subsystems/io/Log.ts"
+import * as Mcp from "../subsystems/io/Mcp.ts"
 import * as NKV from "../subsystems/io/NKV.ts"
 import * as Outbound from "../subsystems/io/Outbound.ts"
 import * as Router from "../subsystems/io/Router.ts"
 import * as Storage from "../subsystems/io/Storage.ts"
 import * as Telemetry from "../subsystems/io/Telemetry.ts"
 import * as VectorDB from "../subsystems/io/VectorDB.ts"
+import * as WebPages from "../subsystems/io/WebPages.ts"
+import * as WebSearch from "../subsystems/io/WebSearch.ts"
+import * as Inference from "../subsystems/llm/Inference.ts"
 import * as Models from "../subsystems/llm/Models.ts"
 import * as Cache from "../subsystems/memory/Cache.ts"
 import { DummyAccount } from "./account/DummyAccount.ts"
@@ -26,6 +32,7 @@ import { LocalAgentData } from "./agentdata/LocalAgentData.ts"
 import { NullAgentData } from "./agentdata/NullAgentData.ts"
 import { SQLAgentData } from "./agentdata/SQLAgentData.ts"
 import { StorageAgentData } from "./agentdata/StorageAgentData.ts"
+import { SwaggerParser } from "./apidocuments/SwaggerParser.ts"
 import { LocalStorageCache } from "./cache/LocalStorageCache.ts"
 import { RAMCache } from "./cache/RAMCache.ts"
 import { RedisCache } from "./cache/RedisCache.ts"
@@ -34,12 +41,15 @@ import { TieredCache } from "./cache/TieredCache.ts"
 import { AWSLambda } from "./code/AWSLambda.ts"
 import { ECMASandbox } from "./code/ECMASandbox.ts"
 import { Process } from "./code/Process.ts"
+import { LocalDocuments } from "./documents/LocalDocuments.ts"
+import { HuggingFace } from "./inference/HuggingFace.ts"
 import { ConsoleLog } from "./log/ConsoleLog.ts"
 import { SmythLog } from "./log/SmythLog.ts"
 import { JSONFileManagedVault } from "./managedvault/JSONFileManagedVault.ts"
 import { NullManagedVault } from "./managedvault/NullManagedVault.ts"
 import { SecretsManagerManagedVault } from "./managedvault/SecretsManagerManagedVault.ts"
 import { SQLManagedVault } from "./managedvault/SQLManagedVault.ts"
+import { McpClient } from "./mcp/McpClient.ts"
 import { JSONModels } from "./models/JSONModels.ts"
 import { SQLModels } from "./models/SQLModels.ts"
 import { LocalNKV } from "./nkv/LocalNKV.ts"
@@ -70,6 +80,12 @@ import { PostgresVec } from "./vectordb/PostgresVec.ts"
 import { RAMVec } from "./vectordb/RAMVec.ts"
 import { SmythManagedVectorDB } from "./vectordb/SmythManagedVectorDB.ts"
 import { SQLiteVec } from "./vectordb/SQLiteVec.ts"
+import { Browser } from "./webpages/Browser.ts"
+import { Readability } from "./webpages/Readability.ts"
+import { Scrapfly } from "./webpages/Scrapfly.ts"
+import { Brave } from "./websearch/Brave.ts"
+import { SearXNG } from "./websearch/SearXNG.ts"
+import { Tavily } from "./websearch/Tavily.ts"
 
 /** A service with the connectors that can stand behind it. */
 export interface Subsystem<Id = unknown, S = unknown, Out = unknown, ContractId = unknown> {
@@ -126,6 +142,9 @@ export const subsystems = {
   models: subsystem("ModelsProvider", Models.Models, Models.layer, [JSONModels, SQLModels]),
   code: subsystem("Code", Code.Code, Code.layer, [ECMASandbox, Process, AWSLambda]),
   scheduler: subsystem("Scheduler", Scheduler.Scheduler, Scheduler.layer, [LocalScheduler, SQLScheduler]),
+  documents: subsystem("Documents", Documents.Documents, Documents.layer, [LocalDocuments]),
+  webPages: subsystem("WebPages", WebPages.WebPages, WebPages.layer, [Readability, Scrapfly, Browser]),
+  webSearch: subsystem("WebSearch", WebSearch.WebSearch, WebSearch.layer, [Tavily, Brave, SearXNG]),
   outbound: subsystem("Outbound", Outbound.Outbound, Outbound.layer, [UndiciOutbound]),
   router: subsystem("Router", Router.Router, Router.layer, [NodeRouter, ExpressRouter, NullRouter])
 }
@@ -139,6 +158,9 @@ export const dependents = {
     StorageAgentData,
     CLIAgentData
   ]),
+  apiDocuments: subsystem("ApiDocuments", ApiDocuments.ApiDocuments, ApiDocuments.layer, [SwaggerParser]),
+  inference: subsystem("Inference", Inference.Inference, Inference.layer, [HuggingFace]),
+  mcp: subsystem("Mcp", Mcp.Mcp, Mcp.layer, [McpClient]),
   vectorDB: subsystem("VectorDB", VectorDB.VectorDB, VectorDB.layer, [
     SQLiteVec,
     RAMVec,

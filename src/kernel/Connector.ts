@@ -99,10 +99,16 @@ export const lazily = <A, E>(
   packageName: string,
   make: Effect.Effect<A, E | BootError, Scope.Scope>
 ): Effect.Effect<Effect.Effect<A, Exclude<E, BootError> | ConnectorError>, BootError, Scope.Scope> =>
+  isInstalled(packageName)
+    ? onFirstUse(connector, make)
+    : vendor(connector, packageName, () => Promise.reject(new Error("not installed")))
+
+/** The same for one of many that stand ready side by side: that its package is not installed is told to whoever asks for it. */
+export const onFirstUse = <A, E>(
+  connector: string,
+  make: Effect.Effect<A, E | BootError, Scope.Scope>
+): Effect.Effect<Effect.Effect<A, Exclude<E, BootError> | ConnectorError>, never, Scope.Scope> =>
   Effect.gen(function*() {
-    if (!isInstalled(packageName)) {
-      return yield* vendor(connector, packageName, () => Promise.reject(new Error("not installed")))
-    }
     const scope = yield* Effect.scope
     const made = Effect.flatMap(Scope.fork(scope, ExecutionStrategy.sequential), (own) =>
       make.pipe(

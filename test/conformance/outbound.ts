@@ -1,6 +1,6 @@
 /** What every sender of HTTP requests must do, against real servers on loopback. `connector` takes what its policy opens. */
 import { assert, layer } from "@effect/vitest"
-import { Context, Effect, Fiber, Layer } from "effect"
+import { Context, Effect, Fiber, Layer, Stream } from "effect"
 import type { ServerResponse } from "node:http"
 import { createServer, type Server, type Socket } from "node:net"
 import type { AddressInfo } from "node:net"
@@ -38,6 +38,57 @@ export const suite = <E>(
             assert.deepInclude(received.headers, { "content-type": "application/x-test", "x-many": "1, 2" })
             assert.deepStrictEqual(received.bytes, Buffer.from(body ?? ""))
           }
+        }))
+
+      it.scoped("opens an answer and gives its body as it comes, decompressed, no more of it than allowed", () =>
+        Effect.gen(function*() {
+          const large = Buffer.alloc(300_000, "ab")
+          const server = yield* HttpServer.make(({ url }, response) => {
+            const encoding = url.slice(1)
+            const body = encoding === "gzip" ? gzipSync(large) : encoding === "br" ? brotliCompressSync(large) : large
+            response.writeHead(200, encoding === "" ? {} : { "content-encoding": encoding }).end(body)
+          })
+          const opened = (path: string, maxBytes = 1_000_000) =>
+            Effect.scoped(
+              Effect.flatMap(OutboundConnector, (outbound) =>
+                outbound.open(request(`${server.url}/${path}`, { maxBytes }))).pipe(
+                  Effect.flatMap(({ body, headers }) =>
+                    Effect.map(Stream.runCollect(body), (chunks) => ({ headers, bytes: Buffer.concat([...chunks]) }))
+                  )
+                )
+            )
+          for (const path of ["", "gzip", "br"]) {
+            const { bytes, headers } = yield* opened(path)
+            assert.isTrue(bytes.equals(large), path)
+            assert.notProperty(headers, "content-encoding")
+            assert.strictEqual((yield* Effect.flip(opened(path, 299_999)))._tag, "ResponseTooLarge")
+          }
+        }))
+
+      it.scoped("closes the connection of an opened answer with its scope, read or not", () =>
+        Effect.gen(function*() {
+          const begun = HttpServer.make((_, response) =>
+            void response.write("begun")
+          )
+          const opened = (server: HttpServer.HttpServer) =>
+            Effect.flatMap(OutboundConnector, (outbound) => outbound.open(request(server.url)))
+          const unread = yield* begun
+          assert.strictEqual((yield* Effect.scoped(opened(unread))).status, 200)
+          yield* Effect.promise(() => unread.aborted)
+          const reading = yield* begun
+          const pieces: Array<string> = []
+          const fiber = yield* Effect.fork(Effect.scoped(Effect.flatMap(opened(reading), ({ body }) =>
+            Stream.runForEach(body, (piece) =>
+              Effect.sync(() => pieces.push(Buffer.from(piece).toString()))))))
+          yield* Effect.repeat(Effect.sleep("5 millis"), {
+            until: () =>
+              pieces.length > 0
+          })
+          assert.deepStrictEqual(pieces, ["begun"])
+          yield* Fiber.interrupt(fiber)
+          yield* Effect.promise(() =>
+            reading.aborted
+          )
         }))
 
       it.scoped("takes any status for an answer, a redirect too", () =>

@@ -5,47 +5,85 @@ import type {
   ChatCompletionCreateParamsStreaming,
   ChatCompletionMessageParam
 } from "openai/resources/chat/completions"
-import type { ProviderRequest } from "../../subsystems/llm/LLM.ts"
+import type { ProviderRequest, WebSearch } from "../../subsystems/llm/LLM.ts"
 import type { FilePart, Message, Tool } from "../../subsystems/llm/Prompt.ts"
+import { given, images, nameOf, placeOf, resultOf, sourceOf, unsupported, within } from "./Parts.ts"
+import { isStrict } from "./StrictSchema.ts"
 
 /** What differs between servers that speak this format. */
 export interface Dialect {
   /** How the bound on the answer is called. */
   readonly maxTokens: "max_tokens" | "max_completion_tokens"
+  /** Whether it has `json_object`. Default true. */
+  readonly jsonObject?: boolean
+  /** Whether it holds models to a JSON Schema. Default false: it is then said to the model alone. */
+  readonly jsonSchema?: boolean
+  /** Whether its models call tools. Default true. */
+  readonly tools?: boolean
+  /** Whether it knows `top_k`. Default false. */
+  readonly topK?: boolean
+  /** Whether its models search the web by themselves. Default false. */
+  readonly searches?: boolean
 }
 
 /** The body, or one sentence about what cannot be said in it. */
 export const encode = (
   request: ProviderRequest,
-  { maxTokens }: Dialect
-): Either.Either<ChatCompletionCreateParamsStreaming, string> =>
-  Either.map(Either.all(request.messages.map((message) => toMessages(message, request.modelId))), (messages) => ({
-    model: request.modelId,
-    messages: messages.flat(),
-    stream: true,
-    stream_options: { include_usage: true },
-    ...given(maxTokens, request.maxTokens),
-    ...(reasons(request.modelId)
-      ? { ...given("reasoning_effort", request.reasoningEffort), ...given("verbosity", request.verbosity) }
-      : {
-        ...given("temperature", request.temperature),
-        ...given("top_p", request.topP),
-        ...given("frequency_penalty", request.frequencyPenalty),
-        ...given("presence_penalty", request.presencePenalty),
-        ...given("stop", request.stopSequences?.length === 0 ? undefined : request.stopSequences?.slice())
-      }),
-    ...(request.responseFormat === "json" ? { response_format: { type: "json_object" as const } } : {}),
-    ...(request.tools === undefined || request.tools.length === 0 ? {} : {
-      tools: request.tools.map(toTool),
-      ...given("tool_choice", toChoice(request.toolChoice))
+  dialect: Dialect
+): Either.Either<ChatCompletionCreateParamsStreaming, string> => {
+  const { tools = [] } = request
+  if (tools.length > 0 && dialect.tools === false) return Either.left("its models call no tools; leave the tools out")
+  if (request.webSearch !== undefined && dialect.searches !== true) {
+    return Either.left("its models do not search the web; leave webSearch out")
+  }
+  return Either.map(
+    Either.all(request.messages.map((message) => toMessages(message, request.modelId))),
+    (messages) => ({
+      model: request.modelId,
+      messages: messages.flat(),
+      stream: true,
+      stream_options: { include_usage: true },
+      ...given(dialect.maxTokens, request.maxTokens),
+      ...(reasons(request.modelId)
+        ? { ...given("reasoning_effort", request.reasoningEffort), ...given("verbosity", request.verbosity) }
+        : {
+          ...given("temperature", request.temperature),
+          ...given("top_p", request.topP),
+          ...given("top_k", dialect.topK === true ? request.topK : undefined),
+          ...given("frequency_penalty", request.frequencyPenalty),
+          ...given("presence_penalty", request.presencePenalty),
+          ...given("stop", request.stopSequences?.length === 0 ? undefined : request.stopSequences?.slice())
+        }),
+      ...given("response_format", toFormat(request, dialect)),
+      ...given("web_search_options", request.webSearch === undefined ? undefined : toSearch(request.webSearch)),
+      ...(tools.length === 0 ? {} : {
+        tools: tools.map(toTool),
+        ...given("tool_choice", toChoice(request.toolChoice))
+      })
     })
-  }))
+  )
+}
+
+const toFormat = (
+  { responseFormat, responseSchema: schema }: ProviderRequest,
+  { jsonObject = true, jsonSchema = false }: Dialect
+): ChatCompletionCreateParamsStreaming["response_format"] =>
+  schema !== undefined && jsonSchema
+    ? { type: "json_schema", json_schema: { name: "answer", schema: { ...schema }, strict: isStrict(schema) } }
+    : (schema !== undefined || responseFormat === "json") && jsonObject
+    ? { type: "json_object" }
+    : undefined
+
+const toSearch = (search: WebSearch) => {
+  const approximate = placeOf(search)
+  return {
+    ...given("search_context_size", search.contextSize),
+    ...given("user_location", approximate === undefined ? undefined : { type: "approximate" as const, approximate })
+  }
+}
 
 /** OpenAI's reasoning models refuse sampling parameters and stop sequences, and only they know effort and verbosity. */
-const reasons = (modelId: string) => /^(openai\/)?(o[134](-|$)|gpt-5(?!.*-chat))/.test(modelId)
-
-const given = <K extends string, V>(name: K, value: V | undefined) =>
-  (value === undefined ? {} : { [name]: value }) as { readonly [_ in K]?: V }
+export const reasons = (modelId: string) => /^(openai\/)?(o[134](-|$)|gpt-5(?!.*-chat))/.test(modelId)
 
 const toTool = ({ description, name, parameters }: Tool) => ({
   type: "function" as const,
@@ -88,35 +126,29 @@ const toMessages = (message: Message, modelId: string): Either.Either<Array<Chat
           : { role: "assistant", content: text === "" ? null : text, tool_calls: calls }
       ])
     }
-    case "tool":
-      return Either.right(message.content.map(({ id, result }) => ({
-        role: "tool",
-        tool_call_id: id,
-        content: typeof result === "string" ? result : JSON.stringify(result) ?? "null"
-      })))
+    case "tool": {
+      const results = message.content.map((part) => ({ id: part.id, ...resultOf(part) }))
+      // Results hold text alone: the files follow as the user's.
+      return Either.map(Either.all(results.flatMap(({ files }) => files.map(toFile))), (files) => [
+        ...results.map(({ id, text }) => ({ role: "tool" as const, tool_call_id: id, content: text })),
+        ...(files.length === 0 ? [] : [{ role: "user" as const, content: files }])
+      ])
+    }
   }
 }
 
-const images: ReadonlySet<string> = new Set(["image/png", "image/jpeg", "image/webp", "image/gif"])
-const maxImageBytes = 20 * 1024 * 1024
-const maxPdfBytes = 25 * 1024 * 1024
-
-const toFile = ({ data, fileName, mediaType }: FilePart): Either.Either<ChatCompletionContentPart, string> => {
-  const remote = /^https?:\/\//.test(data)
-  const url = remote || data.startsWith("data:") ? data : `data:${mediaType};base64,${data}`
-  const tooLarge = (maxBytes: number) => !remote && data.length * 0.75 > maxBytes + 1024
-  const name = fileName ?? "a file"
-  if (images.has(mediaType)) {
-    return tooLarge(maxImageBytes)
-      ? Either.left(`${name} is larger than 20 MiB, the most an image may have`)
-      : Either.right({ type: "image_url", image_url: { url } })
+const toFile = (file: FilePart): Either.Either<ChatCompletionContentPart, string> => {
+  const { base64, url = `data:${file.mediaType};base64,${base64}` } = sourceOf(file)
+  if (images.has(file.mediaType)) {
+    return Either.map(within(file, 20), () => ({ type: "image_url", image_url: { url } }))
   }
-  if (mediaType !== "application/pdf") {
-    return Either.left(`${name} is of type ${mediaType}; accepted: ${Array.from(images).join(", ")}, application/pdf`)
+  if (file.mediaType !== "application/pdf") {
+    return unsupported(file, `${Array.from(images).join(", ")}, application/pdf`)
   }
-  return remote
-    ? Either.left(`${name} is a PDF given by URL; give its bytes`)
-    : tooLarge(maxPdfBytes)
-    ? Either.left(`${name} is larger than 25 MiB, the most a PDF may have`)
-    : Either.right({ type: "file", file: { filename: fileName ?? "document.pdf", file_data: url } })
+  return base64 === undefined
+    ? Either.left(`${nameOf(file)} is a PDF given by URL; give its bytes`)
+    : Either.map(within(file, 25), () => ({
+      type: "file",
+      file: { filename: file.fileName ?? "document.pdf", file_data: url }
+    }))
 }

@@ -16,11 +16,40 @@ export const TogetherAILLM = openAICompatible("TogetherAI", {
 export const XAILLM = openAICompatible("xAI", {
   environment: "XAI_API_KEY",
   baseURL: "https://api.x.ai/v1",
-  maxTokens: "max_tokens"
+  maxTokens: "max_tokens",
+  jsonSchema: true
 })
 
 export const GroqLLM = openAICompatible("Groq", {
   environment: "GROQ_API_KEY",
   baseURL: "https://api.groq.com/openai/v1",
   maxTokens: "max_completion_tokens"
+})
+
+/** Its models search the web by themselves, and call no tools: https://docs.perplexity.ai/api-reference/chat-completions-post */
+export const PerplexityLLM = openAICompatible("Perplexity", {
+  environment: "PERPLEXITY_API_KEY",
+  baseURL: "https://api.perplexity.ai",
+  maxTokens: "max_tokens",
+  jsonObject: false,
+  jsonSchema: true,
+  tools: false,
+  topK: true,
+  searches: true
+})
+
+/** The router to whoever serves a model: https://huggingface.co/docs/inference-providers */
+export const HuggingFaceLLM = openAICompatible("HuggingFace", {
+  environment: "HF_TOKEN",
+  baseURL: "https://router.huggingface.co/v1",
+  maxTokens: "max_tokens",
+  jsonSchema: true
+})
+
+/** A server of one's own, which needs no key: https://docs.ollama.com/api/openai-compatibility */
+export const OllamaLLM = openAICompatible("Ollama", {
+  environment: undefined,
+  baseURL: "http://localhost:11434/v1",
+  maxTokens: "max_tokens",
+  jsonSchema: true
 })

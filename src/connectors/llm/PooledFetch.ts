@@ -7,6 +7,8 @@ import { Duration, Effect, Schema, Stream } from "effect"
 import type { Dispatcher } from "undici"
 import * as Connector from "../../kernel/Connector.ts"
 import { ConnectorError, type Reason } from "../../kernel/ConnectorError.ts"
+import type { NetworkPolicy } from "../../subsystems/io/NetworkPolicy.ts"
+import * as PolicedPool from "../PolicedPool.ts"
 
 /** In milliseconds where a configuration writes them. */
 export const Timeouts = Schema.Struct({
@@ -21,36 +23,63 @@ export type Timeouts = typeof Timeouts.Type
 
 export const defaultTimeouts: Timeouts = Schema.decodeSync(Timeouts)({})
 
+/** In milliseconds, for an SDK whose own clock must not be the first to run out. */
+export const patience = ({ connect, firstByte }: Timeouts): number =>
+  Duration.toMillis(connect) + Duration.toMillis(firstByte) + 1000
+
 export type PooledFetch = (url: string | URL | Request, init?: RequestInit) => Promise<Response>
 
-export const make = Effect.fnUntraced(function*(connector: string, timeouts: Timeouts) {
+/**
+ * The `fetch` for calls whose addresses `policy` judges, those that DNS answers, too; without a policy, for the addresses the
+ * operator chose.
+ */
+export const make = Effect.fnUntraced(function*(
+  connector: string,
+  timeouts: Timeouts,
+  resolve?: PolicedPool.Resolve
+) {
   const undici = yield* Connector.vendor(connector, "undici", () => import("undici"))
-  const agent = yield* Effect.acquireRelease(
-    Effect.sync(() =>
-      new undici.Agent({
-        connections: 256,
-        connect: { timeout: Duration.toMillis(timeouts.connect) },
-        headersTimeout: Duration.toMillis(timeouts.firstByte),
-        bodyTimeout: Duration.toMillis(timeouts.idle)
-      })
-    ),
-    (agent) => Effect.promise(() => agent.destroy())
+  const agents = new Map<NetworkPolicy | undefined, Dispatcher>()
+  yield* Effect.addFinalizer(() =>
+    Effect.promise(() => Promise.all(Array.from(agents.values(), (agent) => agent.destroy())))
   )
+  const connectTimeout = Duration.toMillis(timeouts.connect)
+  const open = (policy: NetworkPolicy | undefined) =>
+    new undici.Agent({
+      connections,
+      headersTimeout: Duration.toMillis(timeouts.firstByte),
+      bodyTimeout: Duration.toMillis(timeouts.idle),
+      ...(policy === undefined
+        ? { connect: { timeout: connectTimeout } }
+        : { factory: PolicedPool.factory(undici, policy, { connections, connectTimeout, resolve }) })
+    })
+  /** A system has one policy, so that there are two agents at most. */
+  const agentOf = (policy: NetworkPolicy | undefined) => {
+    const agent = agents.get(policy) ?? open(policy)
+    agents.set(policy, agent)
+    return agent
+  }
+
   /** Redirects are not followed: they would carry the key to a place nobody configured. */
-  const fetch: PooledFetch = async (url, init) => {
+  return (policy?: NetworkPolicy): PooledFetch => async (url, init) => {
     const { body, headers, statusCode } = await undici.request(url instanceof Request ? url.url : url, {
-      dispatcher: agent,
-      method: (init?.method ?? "GET") as Dispatcher.HttpMethod,
+      dispatcher: agentOf(policy),
+      method: (init?.method?.toUpperCase() ?? "GET") as Dispatcher.HttpMethod,
       headers: Object.fromEntries(new Headers(init?.headers)),
-      body: typeof init?.body === "string" ? init.body : null,
+      body: typeof init?.body === "string" || init?.body instanceof Uint8Array ? init.body : null,
       signal: init?.signal ?? null
     })
     body.on("error", ignore)
     const head = { status: statusCode, headers: toHeaders(headers) }
     return statusCode < 300 ? new UnreadResponse(body, head) : new Response(await textOf(body), head)
   }
-  return fetch
 })
+
+const connections = 256
+
+/** Sends no other headers, whatever an SDK found for itself. */
+export const onlyHeaders = (fetch: PooledFetch, allowed: RegExp): PooledFetch => (url, init) =>
+  fetch(url, { ...init, headers: Array.from(new Headers(init?.headers)).filter(([name]) => allowed.test(name)) })
 
 /** A good answer whose body nobody has read: {@link bytes} reads it. */
 export class UnreadResponse extends Response {
@@ -90,19 +119,26 @@ export const release = ({ source }: UnreadResponse): Effect.Effect<void> =>
 
 /** What went wrong below HTTP, by the codes of https://undici.nodejs.org/#/docs/api/Errors and of the system. */
 export const failure = (connector: string, cause: unknown): ConnectorError => {
+  const because = (reason: Reason, detail: string) =>
+    new ConnectorError({ connector, method: "stream", reason, detail })
+  if (cause instanceof PolicedPool.Refusal) {
+    return because("InvalidInput", `the server of the model must not be asked: ${cause.message}`)
+  }
   const code = codeOf(cause)
-  const reason: Reason = /TIMEOUT|TIMEDOUT/.test(code)
-    ? "Timeout"
-    : /^HPE_|INVALID/.test(code)
-    ? "Protocol"
-    : "Unavailable"
-  const detail = code === "UND_ERR_BODY_TIMEOUT"
-    ? "the answer stopped coming"
+  return code === "UND_ERR_BODY_TIMEOUT"
+    ? because("Timeout", "the answer stopped coming")
     : code === "UND_ERR_HEADERS_TIMEOUT"
-    ? "no answer in time"
-    : `no connection, or it was lost: ${code}`
-  return new ConnectorError({ connector, method: "stream", reason, detail })
+    ? because("Timeout", "no answer in time")
+    : /^(TypeError|UND_ERR_INVALID_ARG|ERR_INVALID_.*)$/.test(code)
+    ? because("InvalidInput", unbuildable)
+    : because(
+      /TIMEOUT|TIMEDOUT/.test(code) ? "Timeout" : /^HPE_|INVALID/.test(code) ? "Protocol" : "Unavailable",
+      `no connection, or it was lost: ${code}`
+    )
 }
+
+export const unbuildable =
+  "the request cannot be built; check the base URL, and the key for characters a header cannot hold"
 
 const codeOf = (cause: unknown): string => {
   if (!(cause instanceof Error)) return "unknown error"

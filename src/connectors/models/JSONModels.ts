@@ -81,8 +81,8 @@ const decodeOne = (place: string, name: string, given: unknown): Decoded => {
         .join("; ")
     }),
     onRight: (entry) =>
-      entry.provider === undefined && entry.alias === undefined
-        ? { problem: `${place}.provider: a model needs a provider, or the alias of a model that has one` }
+      entry.provider === undefined && entry.alias === undefined && entry.models === undefined
+        ? { problem: `${place}.provider: a model needs a provider, or the alias of a model that has one, or models` }
         : { name, entry }
   })
 }

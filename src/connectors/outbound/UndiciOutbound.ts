@@ -1,14 +1,15 @@
 /** Outbound on undici: a pool of connections per origin, each opened only to an address the operator's policy allows. */
-import { Config, ConfigError, Effect, Either, Schema } from "effect"
-import { lookup as systemLookup } from "node:dns"
-import type { LookupFunction } from "node:net"
+import * as NodeStream from "@effect/platform-node/NodeStream"
+import { Config, ConfigError, Effect, Either, Schema, type Scope, Stream } from "effect"
 import { promisify } from "node:util"
-import { brotliDecompress, gunzip } from "node:zlib"
-import type { Agent } from "undici"
+import { brotliDecompress, createBrotliDecompress, createGunzip, gunzip } from "node:zlib"
+import type { Dispatcher } from "undici"
 import * as Connector from "../../kernel/Connector.ts"
 import { ConnectorError } from "../../kernel/ConnectorError.ts"
 import * as NetworkPolicy from "../../subsystems/io/NetworkPolicy.ts"
 import * as Outbound from "../../subsystems/io/Outbound.ts"
+import * as PolicedPool from "../PolicedPool.ts"
+import * as Proxied from "./Proxied.ts"
 
 const Rules = Schema.Array(NetworkPolicy.RuleFromString)
 
@@ -21,49 +22,55 @@ const UndiciOutboundSettings = Schema.Struct({
   connections: Schema.optionalWith(Schema.Int.pipe(Schema.positive()), { default: () => 64 })
 })
 
-/** Answers the addresses of a name, as `dns.lookup` with `all` does. */
-export type Resolve = (
-  hostname: string,
-  callback: (
-    error: Error | null,
-    addresses: ReadonlyArray<{ readonly address: string; readonly family: number }>
-  ) => void
-) => void
-
 export const make = Effect.fnUntraced(function*(
   { allow, connections, deny }: typeof UndiciOutboundSettings.Type,
-  resolve: Resolve = (hostname, callback) => systemLookup(hostname, { all: true }, callback)
+  resolve?: PolicedPool.Resolve
 ) {
   const policy = NetworkPolicy.make({ allow, deny })
 
   const pools = Effect.gen(function*() {
     const undici = yield* Connector.vendor("Undici", "undici", () => import("undici"))
-    const factory = (origin: string | URL, options: object) => {
-      const url = new URL(origin)
-      const refusal = policy.refusesUrl(url)
-      return new undici.Pool(origin, {
-        ...options,
-        connections,
-        connect: refusal === undefined
-          ? undici.buildConnector({ lookup: lookup(policy, NetworkPolicy.portOf(url), resolve), timeout: 10_000 })
-          : (_, callback) => callback(new Refusal(refusal), null)
-      })
-    }
+    const factory = PolicedPool.factory(undici, policy, { connections, connectTimeout: 10_000, resolve })
     const agent = yield* Effect.acquireRelease(
       Effect.sync(() => new undici.Agent({ factory, headersTimeout: 0, bodyTimeout: 0 })),
       (agent) => Effect.promise(() => agent.destroy())
     )
-    return { agent, request: undici.request }
+    const way = Proxied.make(undici, policy, { connectTimeout: 10_000, resolve })
+    const dispatcher = (
+      exchange: Outbound.Exchange
+    ): Effect.Effect<Dispatcher, ReturnType<typeof toError>, Scope.Scope> =>
+      exchange.proxy === undefined
+        ? Effect.succeed(agent)
+        : Effect.mapError(way(exchange.proxy, exchange.url), (cause) => toError(exchange, cause))
+    return { dispatcher, request: undici.request }
   })
   const opened = yield* Connector.lazily("Undici", "undici", pools)
 
   return Outbound.OutboundConnector.of({
     policy,
     exchange: (exchange) =>
-      Effect.flatMap(opened, ({ agent, request }) =>
-        Effect.tryPromise({
-          try: (signal) => send(request, agent, exchange, signal),
-          catch: (cause) => toError(exchange, cause)
+      Effect.flatMap(
+        opened,
+        ({ dispatcher, request }) =>
+          Effect.flatMap(dispatcher(exchange), (way) =>
+            Effect.tryPromise({
+              try: (signal) => send(request, way, exchange, signal),
+              catch: (cause) => toError(exchange, cause)
+            })).pipe(Effect.scoped)
+      ),
+    open: (exchange) =>
+      Effect.flatMap(opened, ({ dispatcher, request }) =>
+        Effect.gen(function*() {
+          const controller = yield* Effect.acquireRelease(
+            Effect.sync(() => new AbortController()),
+            (controller) => Effect.sync(() => controller.abort())
+          )
+          const way = yield* dispatcher(exchange)
+          const response = yield* Effect.tryPromise({
+            try: () => head(request, way, exchange, controller.signal),
+            catch: (cause) => toError(exchange, cause)
+          })
+          return streamed(exchange, response)
         }))
   })
 })
@@ -92,28 +99,6 @@ export const UndiciOutboundLive = UndiciOutbound.layerConfig({
 })
 
 /* ------------------------------------------------------------------------------------------------------------------
- * Connecting
- * ---------------------------------------------------------------------------------------------------------------- */
-
-/** Travels from the lookup through the socket and the pool back to `toError`. */
-class Refusal extends Error {}
-
-/** Answers only addresses the policy allows: the socket connects to what is answered here, so a later answer cannot matter. */
-const lookup =
-  (policy: NetworkPolicy.NetworkPolicy, port: number, resolve: Resolve): LookupFunction =>
-  (hostname, options, callback) =>
-    resolve(hostname, (error, addresses) => {
-      if (error !== null) return callback(error, [])
-      const refusals = addresses.map(({ address }) => policy.refusesAddress(hostname, port, address))
-      const allowed = addresses.filter((_, index) => refusals[index] === undefined)
-      const first = allowed[0]
-      if (first === undefined) return callback(new Refusal(refusals[0] ?? "its name has no address"), [])
-      return options.all === true
-        ? callback(null, [...allowed])
-        : callback(null, first.address, first.family)
-    })
-
-/* ------------------------------------------------------------------------------------------------------------------
  * One exchange
  * ---------------------------------------------------------------------------------------------------------------- */
 
@@ -123,34 +108,79 @@ class TooLarge extends Error {}
 const decoders = { gzip: promisify(gunzip), "x-gzip": promisify(gunzip), br: promisify(brotliDecompress) }
 const isDecoded = (encoding: string): encoding is keyof typeof decoders => Object.hasOwn(decoders, encoding)
 
-const send = async (
-  request: typeof import("undici").request,
-  dispatcher: Agent,
-  { body, headers, maxBytes, method, url }: Outbound.Exchange,
+type Request = typeof import("undici").request
+
+const head = (
+  request: Request,
+  dispatcher: Dispatcher,
+  { body, headers, method, url }: Outbound.Exchange,
   signal: AbortSignal
-): Promise<Omit<Outbound.OutboundResponse, "url">> => {
-  const response = await request(url, {
+) =>
+  request(url, {
     dispatcher,
     method,
     headers: { ...headers, "accept-encoding": "gzip, br" },
     body: body ?? null,
     signal
   })
-  const bytes = await collect(response.body, maxBytes)
-  const received = Object.entries(response.headers).flatMap(([name, value]) =>
-    value === undefined ? [] : [[name, value] as const]
-  )
-  const encoding = String(response.headers["content-encoding"]).trim().toLowerCase()
+
+const send = async (
+  request: Request,
+  dispatcher: Dispatcher,
+  exchange: Outbound.Exchange,
+  signal: AbortSignal
+): Promise<Omit<Outbound.OutboundResponse, "url">> => {
+  const response = await head(request, dispatcher, exchange, signal)
+  const bytes = await collect(response.body, exchange.maxBytes)
+  const encoding = encodingOf(response)
   return bytes.length === 0 || !isDecoded(encoding)
-    ? { status: response.statusCode, headers: Object.fromEntries(received), body: bytes }
+    ? { status: response.statusCode, headers: received(response), body: bytes }
     : {
       status: response.statusCode,
-      headers: Object.fromEntries(
-        received.filter(([name]) => name !== "content-encoding" && name !== "content-length")
-      ),
-      body: await decoders[encoding](bytes, { maxOutputLength: maxBytes })
+      headers: received(response, true),
+      body: await decoders[encoding](bytes, { maxOutputLength: exchange.maxBytes })
     }
 }
+
+/** Decompressed as it comes, and no more of it than is allowed. */
+const streamed = (
+  exchange: Outbound.Exchange,
+  response: Dispatcher.ResponseData
+): Omit<Outbound.OutboundStream, "url"> => {
+  const encoding = encodingOf(response)
+  const decoded = isDecoded(encoding)
+  const decoder = decoded ? (encoding === "br" ? createBrotliDecompress() : createGunzip()) : undefined
+  // Once for all: what destroys the body when nobody reads it any more must not end the process.
+  response.body.on("error", (cause) => decoder?.destroy(cause))
+  decoder?.on("error", () => {})
+  const source = decoder === undefined ? response.body : response.body.pipe(decoder)
+  const failed = (cause: unknown) => {
+    const error = toError(exchange, cause)
+    return error._tag === "OutboundRefused" ? protocolError(exchange, error.message) : error
+  }
+  return {
+    status: response.statusCode,
+    headers: received(response, decoded),
+    body: NodeStream.fromReadable<Outbound.ResponseTooLarge | ConnectorError, Buffer>(() => source, failed).pipe(
+      Stream.mapAccumEffect(0, (before, chunk) => {
+        const size = before + chunk.length
+        return size > exchange.maxBytes ? Effect.fail(failed(new TooLarge())) : Effect.succeed([size, chunk])
+      })
+    )
+  }
+}
+
+const encodingOf = ({ headers }: Dispatcher.ResponseData) => String(headers["content-encoding"]).trim().toLowerCase()
+
+/** `decoded`: without what was true of the body as it was sent. */
+const received = ({ headers }: Dispatcher.ResponseData, decoded = false) =>
+  Object.fromEntries(
+    Object.entries(headers).flatMap(([name, value]) =>
+      value === undefined || (decoded && (name === "content-encoding" || name === "content-length"))
+        ? []
+        : [[name, value] as const]
+    )
+  )
 
 /**
  * Stops, which closes the connection, as soon as more than `maxBytes` have come. Copies into one growing buffer: a list of
@@ -173,9 +203,17 @@ const collect = async (source: AsyncIterable<Buffer>, maxBytes: number): Promise
   return bytes.subarray(0, size)
 }
 
+const protocolError = ({ url }: Outbound.Exchange, detail: string) =>
+  new ConnectorError({
+    connector: "Undici",
+    method: "open",
+    reason: "Protocol",
+    detail: `${Outbound.shown(url)}: ${detail}`
+  })
+
 const toError = ({ maxBytes, url }: Outbound.Exchange, cause: unknown) => {
   const shown = Outbound.shown(url)
-  if (cause instanceof Refusal) {
+  if (cause instanceof PolicedPool.Refusal) {
     return new Outbound.OutboundRefused({ url: shown, reason: "Policy", detail: cause.message })
   }
   const code = codeOf(cause)

@@ -1,5 +1,7 @@
 /** The models everybody may name, by provider. Sizes are in tokens, with the asker's own key. */
+import { builtInPrices } from "./BuiltInPrices.ts"
 import type { ModelEntry } from "./Models.ts"
+import type { Prices } from "./Prices.ts"
 
 /** Name, the provider's own name of it ("" for the same), context and output size, features, credential modes, more. */
 type Row = readonly [
@@ -13,6 +15,7 @@ type Row = readonly [
 ]
 
 const hidden = { hidden: true }
+const responses = { interface: "responses" } as const
 
 const rows: Readonly<Record<string, { readonly baseURL?: string; readonly models: ReadonlyArray<Row> }>> = {
   Echo: {
@@ -29,6 +32,9 @@ const rows: Readonly<Record<string, { readonly baseURL?: string; readonly models
   },
   OpenAI: {
     models: [
+      ["gpt-5", "", 400000, 128000, "text tools image document reasoning search", "vault", responses],
+      ["gpt-5-mini", "", 400000, 128000, "text tools image document reasoning search", "vault", responses],
+      ["gpt-5-nano", "", 400000, 128000, "text tools image document reasoning", "vault", responses],
       ["gpt-4o-mini", "", 128000, 16383, "text tools image search", "vault"],
       ["gpt-4.1-nano", "", 1047576, 32768, "text tools image", "vault"],
       ["gpt-4.1-mini", "", 1047576, 32768, "text tools image search", "vault"],
@@ -66,6 +72,12 @@ const rows: Readonly<Record<string, { readonly baseURL?: string; readonly models
   },
   Anthropic: {
     models: [
+      ["claude-opus-4-6", "", 200000, 128000, "text image document tools reasoning search", "vault"],
+      ["claude-sonnet-4-6", "", 200000, 64000, "text image document tools reasoning search", "vault"],
+      ["claude-opus-4-5", "", 200000, 64000, "text image document tools reasoning search", "vault"],
+      ["claude-sonnet-4-5", "", 200000, 64000, "text image document tools reasoning search", "vault"],
+      ["claude-haiku-4-5", "", 200000, 64000, "text image document tools reasoning search", "vault"],
+      ["claude-opus-4-1", "claude-opus-4-1-20250805", 200000, 32000, "text image document tools reasoning", "vault"],
       ["claude-4-opus", "claude-opus-4-20250514", 200000, 32000, "text image tools reasoning", "internal"],
       ["claude-4-sonnet", "claude-sonnet-4-20250514", 200000, 64000, "text image tools reasoning", "vault"],
       ["claude-3.7-sonnet", "claude-3-7-sonnet-20250219", 200000, 8192, "text tools image reasoning", "vault"],
@@ -95,10 +107,12 @@ const rows: Readonly<Record<string, { readonly baseURL?: string; readonly models
   },
   GoogleAI: {
     models: [
+      ["gemini-3-pro-preview", "", 1048576, 65536, "text tools image audio video document reasoning search", "vault"],
+      ["gemini-2.5-flash-lite", "", 1048576, 65536, "text tools image audio video document reasoning search", "vault"],
       ["gemini-2.5-flash", "", 1048576, 65536, "text image audio video document", "vault"],
       ["gemini-2.0-flash", "", 1048576, 8192, "text image audio video document", "vault", hidden],
       ["gemini-2.0-flash-lite", "", 1048576, 8192, "text image audio video document", "vault", hidden],
-      ["gemini-2.5-pro", "gemini-2.5-pro-preview-03-25", 1048576, 65536, "text image audio video document", "vault"],
+      ["gemini-2.5-pro", "", 1048576, 65536, "text image audio video document", "vault"],
       ["gemini-2.5-pro-exp", "gemini-2.5-pro-exp-03-25", 1048576, 65536, "text image audio video document", "vault"],
       ["gemini-1.5-pro-exp-0801", "", 2097152, 8192, "text image audio video document", "vault", hidden],
       ["gemini-1.5-pro-latest-stable", "gemini-1.5-pro", 2097152, 8192, "text image audio video document", "vault"],
@@ -129,8 +143,46 @@ const rows: Readonly<Record<string, { readonly baseURL?: string; readonly models
       ["gemini-pro-vision", "", 12288, 4096, "image", "vault", hidden]
     ]
   },
+  VertexAI: {
+    models: [
+      [
+        "vertex/gemini-2.5-pro",
+        "gemini-2.5-pro",
+        1048576,
+        65536,
+        "text tools image audio video document reasoning",
+        "vault"
+      ],
+      ["vertex/gemini-2.5-flash", "gemini-2.5-flash", 1048576, 65536, "text tools image audio video document", "vault"]
+    ]
+  },
+  Bedrock: {
+    models: [
+      [
+        "bedrock/claude-sonnet-4-5",
+        "us.anthropic.claude-sonnet-4-5-20250929-v1:0",
+        200000,
+        64000,
+        "text image document tools reasoning",
+        "vault"
+      ],
+      ["amazon.nova-pro-v1:0", "", 300000, 10000, "text image document tools", "vault"],
+      ["amazon.nova-lite-v1:0", "", 300000, 10000, "text image document tools", "vault"],
+      ["amazon.nova-micro-v1:0", "", 128000, 10000, "text tools", "vault"]
+    ]
+  },
+  Perplexity: {
+    models: [
+      ["sonar", "", 128000, 0, "text image search", "vault"],
+      ["sonar-pro", "", 200000, 8000, "text image search", "vault"],
+      ["sonar-reasoning-pro", "", 128000, 0, "text image search reasoning", "vault"],
+      ["sonar-deep-research", "", 128000, 0, "text search reasoning", "vault"]
+    ]
+  },
   Groq: {
     models: [
+      ["openai/gpt-oss-120b", "", 131072, 65536, "text tools reasoning", "vault"],
+      ["openai/gpt-oss-20b", "", 131072, 65536, "text tools reasoning", "vault"],
       ["llama-3.3-70b", "llama-3.3-70b-versatile", 128000, 32768, "text", "vault"],
       ["groq-llama3-70b", "llama3-70b-8192", 8192, 8192, "text", "vault"],
       ["llama3-70b-8192", "", 8192, 8192, "", "vault"],
@@ -231,11 +283,16 @@ const rows: Readonly<Record<string, { readonly baseURL?: string; readonly models
   xAI: {
     baseURL: "https://api.x.ai/v1",
     models: [
+      ["grok-4", "", 256000, 0, "text tools image reasoning", "vault"],
+      ["grok-3", "", 131072, 0, "text tools", "vault"],
+      ["grok-3-mini", "", 131072, 0, "text tools reasoning", "vault"],
       ["grok", "grok-2-latest", 131072, 8192, "text tools", "vault", hidden],
       ["grok-2-vision", "grok-2-vision-latest", 32768, 32768, "image", "vault", hidden]
     ]
   }
 }
+
+const priced = (prices: Prices | undefined) => prices === undefined ? {} : { prices }
 
 /** Sizes of 0 (images, embeddings) are left out: the provider states none. */
 export const builtInModels: ReadonlyMap<string, ModelEntry> = new Map(
@@ -244,10 +301,12 @@ export const builtInModels: ReadonlyMap<string, ModelEntry> = new Map(
       [name, {
         provider,
         ...(modelId === "" ? {} : { modelId }),
-        ...(contextTokens === 0 ? {} : { tokens: contextTokens, completionTokens: outputTokens }),
+        ...(contextTokens === 0 ? {} : { tokens: contextTokens }),
+        ...(outputTokens === 0 ? {} : { completionTokens: outputTokens }),
         ...(features === "" ? {} : { features: features.split(" ") }),
         ...(credentials === "" ? {} : { credentials: credentials.split(" ") as ReadonlyArray<"vault" | "internal"> }),
         ...(baseURL === undefined ? {} : { baseURL }),
+        ...priced(builtInPrices.get(modelId || name)),
         ...more
       }] as const
     )

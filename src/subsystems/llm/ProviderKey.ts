@@ -77,9 +77,13 @@ export const reachable = (
   policy: NetworkPolicy,
   method: string
 ): Effect.Effect<NetworkPolicy | undefined, ConnectorError> => {
-  if (model.baseURL === undefined || !ownAddress(model)) return Effect.succeed(undefined)
-  const detail = URL.canParse(model.baseURL) ? policy.refusesUrl(new URL(model.baseURL)) : "it is not a URL"
-  return detail === undefined ? Effect.succeed(policy) : Effect.fail(
+  const judge = ownAddress(model) ? policy : undefined
+  const detail = judge === undefined || model.baseURL === undefined
+    ? undefined
+    : URL.canParse(model.baseURL)
+    ? judge.refusesUrl(new URL(model.baseURL))
+    : "it is not a URL"
+  return detail === undefined ? Effect.succeed(judge) : Effect.fail(
     new ConnectorError({
       connector: model.provider,
       method,
@@ -103,6 +107,9 @@ export const unknownModel: Model = {
   credentials: ["vault"],
   interface: undefined,
   params: {},
+  prices: undefined,
+  models: [],
+  choose: "order",
   fallback: undefined,
   settings: {},
   enabled: true,

@@ -1,8 +1,9 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Effect } from "effect"
+import { Context, Effect, Either, Layer } from "effect"
 import * as Compatible from "../../../src/connectors/llm/CompatibleLLMs.ts"
 import * as Candidate from "../../../src/security/Candidate.ts"
-import { LLM } from "../../../src/subsystems/llm/LLM.ts"
+import { collect } from "../../../src/subsystems/llm/AnswerStream.ts"
+import { LLM, LLMConnector, type ProviderRequest } from "../../../src/subsystems/llm/LLM.ts"
 import * as Prompt from "../../../src/subsystems/llm/Prompt.ts"
 import * as OpenAIServer from "../../fixtures/OpenAIServer.ts"
 
@@ -10,7 +11,8 @@ const cases = [
   [Compatible.DeepSeekLLM, "deepseek-v2.5", "deepseek-chat"],
   [Compatible.TogetherAILLM, "Qwen/QwQ-32B-Preview", "Qwen/QwQ-32B-Preview"],
   [Compatible.XAILLM, "grok", "grok-2-latest"],
-  [Compatible.GroqLLM, "llama-3.3-70b", "llama-3.3-70b-versatile"]
+  [Compatible.GroqLLM, "llama-3.3-70b", "llama-3.3-70b-versatile"],
+  [Compatible.PerplexityLLM, "sonar-pro", "sonar-pro"]
 ] as const
 
 describe("the providers that speak OpenAI's format", () => {
@@ -28,3 +30,107 @@ describe("the providers that speak OpenAI's format", () => {
       }))
   }
 })
+
+/** The answer of a provider, and what it was asked. */
+const exchange = (
+  connector: (typeof cases)[number][0] | typeof Compatible.HuggingFaceLLM | typeof Compatible.OllamaLLM,
+  asked: Partial<ProviderRequest>,
+  turn: OpenAIServer.Turn = "ok"
+) =>
+  Effect.gen(function*() {
+    const server = yield* OpenAIServer.make(turn)
+    const context = yield* Layer.build(connector.contract({ baseURL: server.baseURL }))
+    const answer = yield* Effect.either(collect(
+      Context.get(context, LLMConnector).stream({
+        modelId: "m",
+        baseURL: undefined,
+        apiKey: undefined,
+        outputTokens: undefined,
+        messages: [Prompt.user("hello")],
+        ...asked
+      })
+    ))
+    const received = server.requests[0]
+    const body = received === undefined ? undefined : JSON.parse(received.body) as Record<string, unknown>
+    return { answer, body, headers: received?.headers }
+  })
+
+const schema = { type: "object", properties: {}, required: [], additionalProperties: false }
+const tools = [{ name: "add", description: "Adds.", parameters: { type: "object", properties: {} } }]
+
+describe("Perplexity", () => {
+  const cited = (more: object) => ({
+    packets: [
+      OpenAIServer.event({ choices: [{ index: 0, delta: { content: "So it is [1]." } }], ...more }),
+      OpenAIServer.delta({}, "stop"),
+      OpenAIServer.event("[DONE]")
+    ]
+  })
+
+  it.scopedLive("lists the pages its marks mean", () =>
+    Effect.gen(function*() {
+      const named = yield* exchange(
+        Compatible.PerplexityLLM,
+        {},
+        cited({
+          citations: ["https://a.example"],
+          search_results: [{ title: "A", url: "https://a.example", date: null }]
+        })
+      )
+      assert.strictEqual(Either.getOrThrow(named.answer).text, "So it is [1].\n\nSources:\n1. A: https://a.example")
+      const bare = yield* exchange(Compatible.PerplexityLLM, {}, cited({ citations: ["https://a.example"] }))
+      assert.strictEqual(Either.getOrThrow(bare.answer).text, "So it is [1].\n\nSources:\n1. https://a.example")
+    }))
+
+  it.scopedLive("is told how to search, and held to a schema, but not to JSON alone", () =>
+    Effect.gen(function*() {
+      const { body } = yield* exchange(Compatible.PerplexityLLM, {
+        topK: 5,
+        webSearch: { contextSize: "low" },
+        responseSchema: schema
+      })
+      assert.deepInclude(body, {
+        top_k: 5,
+        web_search_options: { search_context_size: "low" },
+        response_format: { type: "json_schema", json_schema: { name: "answer", schema, strict: true } }
+      })
+      const json = yield* exchange(Compatible.PerplexityLLM, { responseFormat: "json" })
+      assert.notProperty(json.body, "response_format")
+    }))
+
+  it.scopedLive("is given no tools, which its models would not call", () =>
+    Effect.gen(function*() {
+      const { answer, body } = yield* exchange(Compatible.PerplexityLLM, { tools })
+      assert.strictEqual(Either.getOrThrow(Either.flip(answer)).reason, "InvalidInput")
+      assert.isUndefined(body)
+    }))
+})
+
+describe("HuggingFace and Ollama", () => {
+  for (const connector of [Compatible.HuggingFaceLLM, Compatible.OllamaLLM]) {
+    it.scopedLive(`${connector.name} calls tools and is held to schemas`, () =>
+      Effect.gen(function*() {
+        const { answer, body, headers } = yield* exchange(
+          connector,
+          { tools, responseSchema: schema },
+          { toolCalls: [{ id: "c1", name: "add", arguments: {} }, { id: "c2", name: "add", arguments: {} }] }
+        )
+        assert.deepStrictEqual(Either.getOrThrow(answer).toolCalls.map(({ id }) => id), ["c1", "c2"])
+        assert.nestedPropertyVal(body, "response_format.type", "json_schema")
+        assert.notProperty(headers, "authorization")
+      }))
+  }
+
+  it.effect("Ollama needs no key", () =>
+    Effect.gen(function*() {
+      const context = yield* Layer.build(Compatible.OllamaLLM.contract({}))
+      assert.isFalse(Context.get(context, LLMConnector).credentials.required)
+    }).pipe(Effect.scoped))
+})
+
+it.scopedLive("a search is refused by a provider that has none", () =>
+  Effect.gen(function*() {
+    const { answer, body } = yield* exchange(Compatible.GroqLLM, { webSearch: {} })
+    assert.include(Either.getOrThrow(Either.flip(answer)).message, "leave webSearch out")
+    assert.isUndefined(body)
+  }))

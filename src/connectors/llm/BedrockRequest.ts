@@ -1,0 +1,187 @@
+/** Our requests in the words of Converse: https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_ConverseStream.html */
+import type {
+  ContentBlock,
+  ConverseStreamCommandInput,
+  DocumentFormat,
+  ImageFormat,
+  Message as ConverseMessage,
+  Tool,
+  ToolChoice,
+  ToolResultContentBlock
+} from "@aws-sdk/client-bedrock-runtime"
+import { Either } from "effect"
+import type { ProviderRequest } from "../../subsystems/llm/LLM.ts"
+import type { FilePart, Message } from "../../subsystems/llm/Prompt.ts"
+import * as Claude from "./Claude.ts"
+import { given, nameOf, resultOf, sourceOf, systemOf, toolsOf, unsupported, within } from "./Parts.ts"
+import * as Signature from "./Signature.ts"
+import { isStrict } from "./StrictSchema.ts"
+
+type Json = NonNullable<ConverseStreamCommandInput["additionalModelRequestFields"]>
+
+export const owner = "Bedrock"
+
+/** The input, or one sentence about what cannot be said in it. */
+export const encode = (request: ProviderRequest): Either.Either<ConverseStreamCommandInput, string> =>
+  request.webSearch !== undefined
+    ? Either.left("its models do not search the web; leave webSearch out")
+    : Either.map(Either.all(request.messages.map(toMessage)), (messages) => {
+      const system = systemOf(request.messages)
+      const tools = toolsOf(request)
+      const more = Claude.isClaude(request.modelId) ? claudeFields(request) : {}
+      const samples = more["thinking"] === undefined &&
+        (!Claude.isClaude(request.modelId) || Claude.samples(request.modelId))
+      const { responseSchema } = request
+      return {
+        modelId: request.modelId,
+        messages: alternating(messages.flat()),
+        ...(system === "" ? {} : { system: [{ text: system }] }),
+        inferenceConfig: {
+          ...given("maxTokens", request.maxTokens),
+          ...(samples ? { ...given("temperature", request.temperature), ...given("topP", request.topP) } : {}),
+          ...given("stopSequences", request.stopSequences?.length === 0 ? undefined : request.stopSequences?.slice())
+        },
+        ...(tools.length === 0 ? {} : {
+          toolConfig: { tools: tools.map(toTool), ...given("toolChoice", toChoice(request.toolChoice)) }
+        }),
+        ...(Object.keys(more).length === 0 ? {} : { additionalModelRequestFields: more as Json }),
+        ...(responseSchema === undefined || !Claude.holdsToSchemas(request.modelId) || !isStrict(responseSchema) ?
+          {} :
+          {
+            outputConfig: {
+              textFormat: {
+                type: "json_schema",
+                structure: { jsonSchema: { schema: JSON.stringify(responseSchema), name: "answer" } }
+              }
+            }
+          })
+      }
+    })
+
+/** What only Claude knows: https://docs.aws.amazon.com/bedrock/latest/userguide/model-parameters-anthropic-claude-messages.html */
+const claudeFields = (request: ProviderRequest): Readonly<Record<string, unknown>> => {
+  const { effort, thinking } = Claude.thinkingOf(request, request.maxTokens ?? request.outputTokens ?? 4096)
+  return {
+    ...given("thinking", thinking),
+    ...given("output_config", effort === undefined ? undefined : { effort }),
+    ...given("top_k", thinking === undefined && Claude.samples(request.modelId) ? request.topK : undefined)
+  }
+}
+
+const toTool = ({ description, name, parameters }: ReturnType<typeof toolsOf>[number]): Tool => ({
+  toolSpec: { name, ...(description === "" ? {} : { description }), inputSchema: { json: { ...parameters } as Json } }
+})
+
+/** `none` is no choice of Converse: the model is told in words by whoever asks. */
+const toChoice = (choice: ProviderRequest["toolChoice"]): ToolChoice | undefined =>
+  typeof choice === "object"
+    ? { tool: { name: choice.name } }
+    : choice === "required"
+    ? { any: {} }
+    : choice === "auto"
+    ? { auto: {} }
+    : undefined
+
+/** Roles alternate, and the user begins. */
+const alternating = (messages: ReadonlyArray<ConverseMessage>): Array<ConverseMessage> => {
+  const merged: Array<ConverseMessage> = []
+  for (const message of messages) {
+    const last = merged.at(-1)
+    if (last === undefined || last.role !== message.role) merged.push(message)
+    else merged[merged.length - 1] = { role: last.role, content: [...last.content ?? [], ...message.content ?? []] }
+  }
+  return merged[0]?.role === "user" ? merged : [{ role: "user", content: [{ text: "continue" }] }, ...merged]
+}
+
+const toMessage = (message: Message): Either.Either<Array<ConverseMessage>, string> => {
+  switch (message.role) {
+    case "system":
+      return Either.right([])
+    case "user":
+      return Either.map(
+        Either.all(message.content.map((part) => part.type === "text" ? Either.right(texts(part.text)) : toFile(part))),
+        (blocks) => [{ role: "user", content: filled(blocks.flat()) }]
+      )
+    case "assistant":
+      return Either.right([{
+        role: "assistant",
+        content: filled(message.content.flatMap((part): ReadonlyArray<ContentBlock> => {
+          switch (part.type) {
+            case "text":
+              return texts(part.text)
+            case "reasoning":
+              return thoughts(part.text, part.signature)
+            case "tool-call":
+              return [{ toolUse: { toolUseId: part.id, name: part.name, input: { ...part.params } as Json } }]
+          }
+        }))
+      }])
+    case "tool":
+      return Either.map(
+        Either.all(message.content.map((part) => {
+          const { files, text } = resultOf(part)
+          return Either.map(Either.all(files.map(toFile)), (blocks): ContentBlock => {
+            const content: Array<ToolResultContentBlock> = [
+              ...(text === "" && blocks.length > 0 ? [] : [{ text: text === "" ? "(nothing)" : text }]),
+              ...blocks.flat()
+            ]
+            return { toolResult: { toolUseId: part.id, content, status: part.isFailure ? "error" : "success" } }
+          })
+        })),
+        (content) => [{ role: "user", content }]
+      )
+  }
+}
+
+/** Empty texts and empty messages are refused. */
+const texts = (text: string) => text === "" ? [] : [{ text }]
+const filled = (blocks: ReadonlyArray<ContentBlock>): Array<ContentBlock> =>
+  blocks.length === 0 ? [{ text: "..." }] : [...blocks]
+
+const thoughts = (text: string, sealed: string | undefined): ReadonlyArray<ContentBlock> => {
+  const signature = Signature.open(owner, sealed)
+  if (signature !== undefined) return [{ reasoningContent: { reasoningText: { text, signature } } }]
+  const data = Signature.open(`${owner}-redacted`, sealed)
+  return data === undefined ? [] : [{ reasoningContent: { redactedContent: Buffer.from(data, "base64") } }]
+}
+
+const imageFormats: Readonly<Record<string, ImageFormat>> = {
+  "image/png": "png",
+  "image/jpeg": "jpeg",
+  "image/gif": "gif",
+  "image/webp": "webp"
+}
+
+const documentFormats: Readonly<Record<string, DocumentFormat>> = {
+  "application/pdf": "pdf",
+  "text/csv": "csv",
+  "application/msword": "doc",
+  "application/vnd.openxmlformats-officedocument.wordprocessingml.document": "docx",
+  "application/vnd.ms-excel": "xls",
+  "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet": "xlsx",
+  "text/html": "html",
+  "text/plain": "txt",
+  "text/markdown": "md"
+}
+
+const toFile = (file: FilePart): Either.Either<Array<FileBlock>, string> => {
+  const { base64 } = sourceOf(file)
+  const image = imageFormats[file.mediaType]
+  const document = documentFormats[file.mediaType]
+  if (image === undefined && document === undefined) {
+    return unsupported(file, Object.keys({ ...imageFormats, ...documentFormats }).join(", "))
+  }
+  if (base64 === undefined) return Either.left(`${nameOf(file)} is given by URL; give its bytes`)
+  return Either.map(within(file, 4.5), (): Array<FileBlock> => {
+    const source = { bytes: new Uint8Array(Buffer.from(base64, "base64")) }
+    return image !== undefined
+      ? [{ image: { format: image, source } }]
+      : [{ document: { format: document, name: documentName(file), source } }]
+  })
+}
+
+type FileBlock = ContentBlock.ImageMember | ContentBlock.DocumentMember
+
+/** Letters, digits, single spaces, hyphens and brackets alone, at most 200 characters. */
+const documentName = ({ fileName = "document" }: FilePart): string =>
+  fileName.replace(/[^A-Za-z0-9()[\]-]+/g, " ").trim().slice(0, 200) || "document"

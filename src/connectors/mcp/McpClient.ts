@@ -1,0 +1,196 @@
+/**
+ * Mcp on the protocol's own SDK: Streamable HTTP and SSE to where the operator's policy allows, stdio to commands the operator
+ * has named. https://modelcontextprotocol.io/specification/2025-06-18/basic/transports
+ */
+import type { Client } from "@modelcontextprotocol/sdk/client/index.js"
+import type { Transport } from "@modelcontextprotocol/sdk/shared/transport.js"
+import { Duration, Effect, Redacted, Schema } from "effect"
+import * as Connector from "../../kernel/Connector.ts"
+import { ConnectorError } from "../../kernel/ConnectorError.ts"
+import * as Mcp from "../../subsystems/io/Mcp.ts"
+import * as PolicedFetch from "./PolicedFetch.ts"
+import { toContent } from "./ToolContent.ts"
+
+const Command = Schema.Struct({
+  /** A file, or a name in `PATH`. No shell reads it. */
+  command: Schema.NonEmptyString,
+  args: Schema.optionalWith(Schema.Array(Schema.String), { default: () => [] }),
+  /** Beside what every program needs: `PATH`, `HOME` and the like. */
+  env: Schema.optionalWith(Schema.Record({ key: Schema.String, value: Schema.String }), { default: () => ({}) }),
+  cwd: Schema.optional(Schema.String)
+})
+
+const McpClientSettings = Schema.Struct({
+  /** Servers to be started on this machine, by the name agents use: `stdio:<name>`. */
+  commands: Schema.optionalWith(Schema.Record({ key: Schema.String, value: Command }), { default: () => ({}) }),
+  /** A session without a call is closed after this, in milliseconds. Default: 5 minutes. */
+  idle: Schema.optionalWith(Schema.DurationFromMillis, { default: () => Duration.minutes(5) }),
+  /** To open a session and to list tools, in milliseconds. Default: 30 seconds. */
+  timeout: Schema.optionalWith(Schema.DurationFromMillis, { default: () => Duration.seconds(30) })
+})
+
+export const McpClient = Connector.make({
+  name: "McpClient",
+  contract: Mcp.McpConnector,
+  service: Mcp.layer,
+  settings: McpClientSettings,
+  make: Effect.fnUntraced(function*({ commands, idle, timeout }) {
+    const fetchFor = yield* PolicedFetch.make
+    const limits = { timeout: Duration.toMillis(timeout) }
+
+    /** One try over one transport. What it opened is closed with the scope. */
+    const open = Effect.fnUntraced(function*(sdk: Sdk, transport: Transport) {
+      let closed = false
+      const client = new sdk.Client({ name: "effect-sre", version: "1" })
+      client.onclose = () => {
+        closed = true
+      }
+      yield* Effect.addFinalizer(() => ended(client, transport))
+      yield* attempt("connect", (signal) => client.connect(transport, { ...limits, signal }))
+      return sessionOf(client, () => closed, limits)
+    })
+
+    const overHttp = (sdk: Sdk, target: Extract<Mcp.Target, { readonly _tag: "Http" }>) => {
+      const options = {
+        fetch: fetchFor(target.policy),
+        requestInit: { headers: { ...Redacted.value(target.headers) } }
+      }
+      const streamable = Effect.suspend(() =>
+        open(sdk, new sdk.StreamableHTTPClientTransport(target.url, options) as Transport)
+      )
+      const events = Effect.suspend(() => open(sdk, new sdk.SSEClientTransport(target.url, options)))
+      switch (target.transport) {
+        case "http":
+          return streamable
+        case "sse":
+          return events
+        case "auto":
+          return Effect.catchIf(streamable, knowsNoStreamable, () => events)
+      }
+    }
+
+    return Mcp.McpConnector.of({
+      commands: Object.keys(commands),
+      idle,
+      connect: (target) =>
+        Effect.flatMap(load, (sdk): ReturnType<typeof open> => {
+          if (target._tag === "Http") return overHttp(sdk, target)
+          const { args, command, cwd, env } = commands[target.name]!
+          return open(
+            sdk,
+            new sdk.StdioClientTransport({
+              command,
+              args: [...args],
+              env: { ...sdk.getDefaultEnvironment(), ...env },
+              stderr: "ignore",
+              ...(cwd === undefined ? {} : { cwd })
+            })
+          )
+        }).pipe(Effect.catchTag("SessionLost", () => failure("connect", "Protocol", "the server refuses new sessions")))
+    })
+  })
+})
+
+/** `Mcp` for servers on the network. */
+export const McpClientLive = McpClient.layer({})
+
+/** Loaded when the first agent asks: nobody else needs the package. */
+const load = Effect.mapError(
+  Connector.vendor("McpClient", "@modelcontextprotocol/sdk", async () => ({
+    ...await import("@modelcontextprotocol/sdk/client/index.js"),
+    ...await import("@modelcontextprotocol/sdk/client/streamableHttp.js"),
+    ...await import("@modelcontextprotocol/sdk/client/sse.js"),
+    ...await import("@modelcontextprotocol/sdk/client/stdio.js")
+  })),
+  ({ cause, problem }) =>
+    new ConnectorError({ connector: "McpClient", method: "connect", reason: "Unsupported", detail: problem, cause })
+)
+type Sdk = Effect.Effect.Success<typeof load>
+
+const sessionOf = (
+  client: Client,
+  isClosed: () => boolean,
+  limits: { readonly timeout: number }
+): Mcp.Session => ({
+  isClosed,
+  tools: attempt("tools", async (signal) => {
+    const tools: Array<Mcp.McpTool> = []
+    let cursor: string | undefined
+    do {
+      const page = await client.listTools(cursor === undefined ? {} : { cursor }, { ...limits, signal })
+      tools.push(...page.tools.map(({ description = "", inputSchema, name }) => ({ name, description, inputSchema })))
+      cursor = page.nextCursor
+    } while (cursor !== undefined && tools.length < maxTools)
+    return tools
+  }),
+  call: (name, args, timeout) =>
+    attempt("call", async (signal) => {
+      const options = { timeout: Duration.toMillis(timeout), signal }
+      return toContent(await client.callTool({ name, arguments: { ...args } }, undefined, options))
+    })
+})
+
+const maxTools = 1000
+
+/** The server is told where it can be told; neither that nor the end of a process is waited for long. */
+const ended = (client: Client, transport: Transport) =>
+  Effect.promise(async () => {
+    if ("terminateSession" in transport && typeof transport.terminateSession === "function") {
+      await Promise.resolve(transport.terminateSession()).catch(() => {})
+    }
+    await client.close().catch(() => {})
+  }).pipe(Effect.timeoutOption("5 seconds"), Effect.interruptible)
+
+/* ------------------------------------------------------------------------------------------------------------------
+ * Failures
+ * ---------------------------------------------------------------------------------------------------------------- */
+
+const failure = (method: string, reason: ConnectorError["reason"], detail: string, cause?: Error) =>
+  new ConnectorError({ connector: "McpClient", method, reason, detail, ...(cause === undefined ? {} : { cause }) })
+
+const attempt = <A>(method: string, evaluate: (signal: AbortSignal) => Promise<A>) =>
+  Effect.tryPromise({ try: evaluate, catch: (cause) => toError(method, cause) })
+
+const toError = (method: string, cause: unknown): Mcp.SessionLost | ConnectorError => {
+  const refusal = PolicedFetch.refusalIn(cause)
+  if (refusal !== undefined) return failure(method, "InvalidInput", refusal)
+  const message = cause instanceof Error ? cause.message : "unknown error"
+  const code = codeOf(cause)
+  // Of a session that is gone a server says 404; some say 400 and why.
+  if (method !== "connect" && (code === 404 || (code === 400 && /session/i.test(message)))) return new Mcp.SessionLost()
+  return failure(method, reasonOf(code, message), message.slice(0, 500))
+}
+
+/** The status of an answer, or a code of JSON-RPC. */
+const codeOf = (cause: unknown): number | undefined =>
+  cause instanceof Error && "code" in cause && typeof cause.code === "number" ? cause.code : undefined
+
+/** https://modelcontextprotocol.io/specification/2025-06-18/basic: negative codes are those of JSON-RPC. */
+const reasonOf = (code: number | undefined, message: string): ConnectorError["reason"] => {
+  switch (code) {
+    case 401:
+    case 403:
+      return "Unauthorized"
+    case 404:
+      return "NotFound"
+    case 429:
+      return "RateLimited"
+    case 408:
+    case -32001:
+      return "Timeout"
+    case -32602:
+      return "InvalidInput"
+    case -32601:
+      return "Unsupported"
+    case -32000:
+      return "Unavailable"
+    case undefined:
+      return /fetch failed|terminated|ENOENT|EACCES|ECONN|spawn/.test(message) ? "Unavailable" : "Protocol"
+    default:
+      return code >= 500 ? "Unavailable" : code >= 400 ? "InvalidInput" : "Protocol"
+  }
+}
+
+/** https://modelcontextprotocol.io/specification/2025-06-18/basic/transports#backwards-compatibility */
+const knowsNoStreamable = (error: unknown): boolean =>
+  error instanceof ConnectorError && (error.reason === "NotFound" || error.reason === "InvalidInput")

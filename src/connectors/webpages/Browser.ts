@@ -1,0 +1,172 @@
+/**
+ * WebPages by a real Chromium (playwright-core), for pages that are made by their scripts. The browser itself reaches nothing:
+ * each of its requests is made by the asker's Outbound and answered to it, so the operator's policy holds for scripts, too.
+ */
+import { Config, Effect, Queue, Schema, Stream } from "effect"
+import type { Page as BrowserPage, Route } from "playwright-core"
+import { ByteSize } from "../../kernel/ByteSize.ts"
+import * as Connector from "../../kernel/Connector.ts"
+import { ConnectorError } from "../../kernel/ConnectorError.ts"
+import { Method, Outbound } from "../../subsystems/io/Outbound.ts"
+import * as WebPages from "../../subsystems/io/WebPages.ts"
+import * as PageText from "./PageText.ts"
+import * as Robots from "./Robots.ts"
+
+const BrowserSettings = Schema.Struct({
+  /** The browser's program. */
+  executable: Schema.optionalWith(Schema.NonEmptyString, { default: () => "/usr/bin/chromium" }),
+  /** Chromium's own; as root, as in many a container, it does not start with it. */
+  sandbox: Schema.optionalWith(Schema.Boolean, { default: () => true }),
+  /** By this name the robots.txt of a site may ask it to stay away. */
+  userAgent: Schema.optionalWith(Schema.NonEmptyString, { default: () => "effect-sre" }),
+  /** Pages open at a time; more wait. */
+  pages: Schema.optionalWith(Schema.Int.pipe(Schema.positive()), { default: () => 4 }),
+  /** Of each thing a page loads. */
+  maxBytes: Schema.optionalWith(ByteSize, { default: () => 5 * 2 ** 20 })
+})
+
+export const Browser = Connector.make({
+  name: "Browser",
+  aliases: ["Chromium"],
+  contract: WebPages.WebPagesConnector,
+  service: WebPages.layer,
+  settings: BrowserSettings,
+  make: Effect.fnUntraced(function*({ executable, maxBytes, pages, sandbox, userAgent }) {
+    const permitted = Robots.make(userAgent)
+    const places = yield* Effect.makeSemaphore(pages)
+    const browser = yield* Connector.lazily(
+      "Browser",
+      "playwright-core",
+      Effect.flatMap(
+        Connector.vendor("Browser", "playwright-core", () => import("playwright-core")),
+        ({ chromium }) =>
+          Effect.acquireRelease(
+            attempt(() =>
+              chromium.launch({ executablePath: executable, chromiumSandbox: sandbox, args: flags, proxy: nowhere })
+            ),
+            (browser) => Effect.promise(() => browser.close())
+          )
+      )
+    )
+
+    /** What the page asks for, fetched by the asker's Outbound. */
+    const answer = (route: Route) =>
+      Effect.gen(function*() {
+        const outbound = yield* Outbound
+        const request = route.request()
+        const { body, headers, status } = yield* outbound.request({
+          method: yield* Schema.decodeUnknown(Method)(request.method()),
+          url: request.url(),
+          headers: request.headers(),
+          body: request.postDataBuffer() ?? undefined,
+          maxBytes
+        })
+        yield* attempt(() =>
+          route.fulfill({
+            status,
+            headers: Object.fromEntries(
+              Object.entries(headers).map(([name, value]) => [name, [value].flat().join("\n")])
+            ),
+            body: Buffer.from(body)
+          })
+        )
+      }).pipe(Effect.catchAll(() => Effect.ignore(attempt(() => route.abort("failed")))))
+
+    return WebPages.WebPagesConnector.of({
+      secret: undefined,
+      read: (request) =>
+        Effect.gen(function*() {
+          yield* permitted(request.url)
+          // Judged before the browser is bothered with it, so that it is told why a page must not be read.
+          const outbound = yield* Outbound
+          const { status } = yield* outbound.request({ method: "HEAD", url: request.url })
+          if (status === 404 || status === 410) {
+            return yield* WebPages.unreadable(request.url, "Refused", `the server answered with status ${status}`)
+          }
+          const routes = yield* Queue.unbounded<Route>()
+          const context = yield* Effect.acquireRelease(
+            Effect.flatMap(browser, (browser) =>
+              attempt(() => browser.newContext({ userAgent, serviceWorkers: "block" }))),
+            (context) =>
+              Effect.ignore(attempt(() => context.close()))
+          )
+          yield* attempt(() => context.route("**/*", (route) => void Queue.unsafeOffer(routes, route)))
+          yield* attempt(() => context.routeWebSocket(/.*/, (socket) => void socket.close()))
+          yield* Stream.fromQueue(routes).pipe(
+            Stream.mapEffect(answer, { concurrency: 8, unordered: true }),
+            Stream.runDrain,
+            Effect.forkScoped
+          )
+          const page = yield* attempt(() => context.newPage())
+          const response = yield* attempt(() => page.goto(request.url, { waitUntil: "load", timeout: 30_000 }))
+          if (response !== null && !response.ok()) {
+            const detail = `the server answered with status ${response.status()}`
+            return yield* WebPages.unreadable(request.url, "Refused", detail)
+          }
+          if (request.autoScroll) yield* scrolled(page)
+          const html = yield* attempt(() => page.content())
+          return yield* PageText.read(html, page.url(), request.format)
+        }).pipe(
+          Effect.scoped,
+          Effect.timeoutFail({
+            duration: "1 minute",
+            onTimeout: () => failed("Timeout", "the page took over a minute")
+          }),
+          places.withPermits(1)
+        )
+    })
+  })
+})
+
+/** `WebPages` by the program `CHROMIUM_PATH`. */
+export const BrowserLive = Browser.layerConfig({
+  executable: Config.withDefault(Config.string("CHROMIUM_PATH"), "/usr/bin/chromium"),
+  sandbox: Config.withDefault(Config.boolean("CHROMIUM_SANDBOX"), true),
+  userAgent: Config.withDefault(Config.string("WEB_USER_AGENT"), "effect-sre"),
+  pages: Config.succeed(4),
+  maxBytes: Config.succeed(5 * 2 ** 20)
+})
+
+const flags = [
+  "--disable-gpu",
+  "--disable-quic",
+  "--no-first-run",
+  "--disable-background-networking",
+  "--disable-component-update",
+  "--disable-sync",
+  "--force-webrtc-ip-handling-policy=disable_non_proxied_udp"
+]
+
+/** Whatever gets past the routes ends at a port where nothing listens. */
+const nowhere = { server: "http://127.0.0.1:9", bypass: "<-loopback>" }
+
+/** To the end, and on while the page grows, ten times at most. */
+const scrolled = (page: BrowserPage) =>
+  attempt(async () => {
+    for (let n = 0, before = -1; n < 10; n++) {
+      const height = Number(
+        await page.evaluate("(scrollTo(0, document.body.scrollHeight), document.body.scrollHeight)")
+      )
+      if (height === before) return
+      before = height
+      await page.waitForTimeout(300)
+    }
+  })
+
+const attempt = <A>(evaluate: () => Promise<A>): Effect.Effect<A, ConnectorError> =>
+  Effect.tryPromise({
+    try: evaluate,
+    catch: (cause) =>
+      cause instanceof Error && cause.name === "TimeoutError"
+        ? failed("Timeout", "the page is not there in 30 seconds")
+        : failed("Unavailable", "the browser cannot open the page", cause)
+  })
+
+const failed = (reason: ConnectorError["reason"], detail: string, cause?: unknown) =>
+  new ConnectorError({
+    connector: "Browser",
+    method: "read",
+    reason,
+    detail,
+    ...(cause === undefined ? {} : { cause })
+  })

@@ -1,0 +1,76 @@
+/**
+ * List prices of well-known models by the provider's own name, in US dollars for a million tokens, as the providers' price
+ * pages state them: platform.openai.com/docs/pricing, docs.anthropic.com/en/docs/about-claude/pricing,
+ * ai.google.dev/gemini-api/docs/pricing, groq.com/pricing. An operator's registry replaces what has changed or was negotiated.
+ */
+import type { Prices } from "./Prices.ts"
+
+/** Input, output, read from the provider's cache, written to it. */
+type Row = readonly [input: number, output: number, cacheRead?: number, cacheWrite?: number]
+
+const rows: Readonly<Record<string, Row>> = {
+  "Echo": [0, 0],
+  "gpt-5": [1.25, 10, 0.125],
+  "gpt-5-mini": [0.25, 2, 0.025],
+  "gpt-5-nano": [0.05, 0.4, 0.005],
+  "gpt-4o-mini": [0.15, 0.6, 0.075],
+  "gpt-4o-mini-2024-07-18": [0.15, 0.6, 0.075],
+  "gpt-4.1-nano": [0.1, 0.4, 0.025],
+  "gpt-4.1-mini": [0.4, 1.6, 0.1],
+  "gpt-4.1": [2, 8, 0.5],
+  "gpt-4.5-preview": [75, 150, 37.5],
+  "gpt-4o-2024-08-06": [2.5, 10, 1.25],
+  "o4-mini-2025-04-16": [1.1, 4.4, 0.275],
+  "o3-2025-04-16": [2, 8, 0.5],
+  "o3-mini-2025-01-31": [1.1, 4.4, 0.55],
+  "o1-2024-12-17": [15, 60, 7.5],
+  "o1-mini-2024-09-12": [1.1, 4.4, 0.55],
+  "o1-preview-2024-09-12": [15, 60, 7.5],
+  "gpt-4-turbo-2024-04-09": [10, 30],
+  "gpt-4-0613": [30, 60],
+  "gpt-3.5-turbo-0125": [0.5, 1.5],
+  "text-embedding-ada-002": [0.1, 0],
+  "text-embedding-3-large": [0.13, 0],
+  "claude-opus-4-5": [5, 25, 0.5, 6.25],
+  "claude-sonnet-4-5": [3, 15, 0.3, 3.75],
+  "claude-haiku-4-5": [1, 5, 0.1, 1.25],
+  "claude-opus-4-1-20250805": [15, 75, 1.5, 18.75],
+  "claude-opus-4-6": [5, 25, 0.5, 6.25],
+  "claude-sonnet-4-6": [3, 15, 0.3, 3.75],
+  "claude-opus-4-20250514": [15, 75, 1.5, 18.75],
+  "claude-sonnet-4-20250514": [3, 15, 0.3, 3.75],
+  "claude-3-7-sonnet-20250219": [3, 15, 0.3, 3.75],
+  "claude-3-5-haiku-latest": [0.8, 4, 0.08, 1],
+  "claude-3-5-sonnet-latest": [3, 15, 0.3, 3.75],
+  "claude-3-5-sonnet-20240620": [3, 15, 0.3, 3.75],
+  "claude-3-opus-20240229": [15, 75, 1.5, 18.75],
+  "claude-3-sonnet-20240229": [3, 15, 0.3, 3.75],
+  "claude-3-haiku-20240307": [0.25, 1.25, 0.03, 0.3],
+  "gemini-2.5-flash": [0.3, 2.5, 0.075],
+  "gemini-2.0-flash": [0.1, 0.4, 0.025],
+  "gemini-2.0-flash-lite": [0.075, 0.3],
+  "gemini-2.5-flash-lite": [0.1, 0.4, 0.025],
+  // Of these two, the price of prompts above 200 000 tokens, so that no budget is exceeded by one.
+  "gemini-2.5-pro": [2.5, 15, 0.625],
+  "gemini-3-pro-preview": [4, 18, 0.4],
+  "amazon.nova-pro-v1:0": [0.8, 3.2],
+  "amazon.nova-lite-v1:0": [0.06, 0.24],
+  "amazon.nova-micro-v1:0": [0.035, 0.14],
+  "grok-4": [3, 15, 0.75],
+  "grok-3": [3, 15, 0.75],
+  "grok-3-mini": [0.3, 0.5, 0.075],
+  "llama-3.3-70b-versatile": [0.59, 0.79],
+  "llama-3.1-8b-instant": [0.05, 0.08],
+  "llama3-70b-8192": [0.59, 0.79],
+  "llama3-8b-8192": [0.05, 0.08],
+  "gemma2-9b-it": [0.2, 0.2]
+}
+
+export const builtInPrices: ReadonlyMap<string, Prices> = new Map(
+  Object.entries(rows).map(([modelId, [input, output, cacheRead, cacheWrite]]) => [modelId, {
+    input,
+    output,
+    ...(cacheRead === undefined ? {} : { cacheRead }),
+    ...(cacheWrite === undefined ? {} : { cacheWrite })
+  }])
+)

@@ -1,0 +1,175 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Context, Effect, Either, Layer, Redacted } from "effect"
+import { BedrockLLM } from "../../../src/connectors/llm/BedrockLLM.ts"
+import { collect } from "../../../src/subsystems/llm/AnswerStream.ts"
+import { LLMConnector, type ProviderRequest } from "../../../src/subsystems/llm/LLM.ts"
+import * as Prompt from "../../../src/subsystems/llm/Prompt.ts"
+import { suite } from "../../conformance/llm.ts"
+import * as BedrockServer from "../../fixtures/BedrockServer.ts"
+import type { Turn } from "../../fixtures/OpenAIServer.ts"
+
+const request: ProviderRequest = {
+  modelId: "amazon.nova-pro-v1:0",
+  baseURL: undefined,
+  apiKey: Redacted.make("AKIA0000:secret-key"),
+  outputTokens: undefined,
+  messages: [Prompt.user("hello")]
+}
+
+/** The answer to one request, and the request as the server got it. */
+const exchange = (asked: Partial<ProviderRequest>, turn: Turn = "ok") =>
+  Effect.gen(function*() {
+    const server = yield* BedrockServer.make(turn)
+    const context = yield* Layer.build(BedrockLLM.contract({ endpoint: server.baseURL }))
+    const answer = yield* Effect.either(collect(Context.get(context, LLMConnector).stream({ ...request, ...asked })))
+    const received = server.requests[0]
+    const body = received === undefined ? {} : JSON.parse(received.body) as Record<string, unknown>
+    return { answer, body, headers: received?.headers ?? {}, url: received?.url, requests: server.requests }
+  })
+
+const tool: Prompt.Tool = { name: "add__all-of-it", description: "", parameters: { type: "object", properties: {} } }
+const claude = "anthropic.claude-sonnet-4-5-20250929-v1:0"
+
+describe("the request", () => {
+  it.scopedLive("carries the parameters in the words of Converse, signed", () =>
+    Effect.gen(function*() {
+      const { body, headers, url } = yield* exchange({
+        messages: [Prompt.system("be brief"), Prompt.user("hello")],
+        maxTokens: 100,
+        temperature: 0.5,
+        topP: 0.9,
+        stopSequences: ["END"],
+        tools: [tool],
+        toolChoice: "required"
+      })
+      assert.strictEqual(url, "/model/amazon.nova-pro-v1%3A0/converse-stream")
+      assert.match(String(headers.authorization), /^AWS4-HMAC-SHA256 Credential=AKIA0000\/\d{8}\/us-east-1\/bedrock\//)
+      assert.deepStrictEqual(body, {
+        messages: [{ role: "user", content: [{ text: "hello" }] }],
+        system: [{ text: "be brief" }],
+        inferenceConfig: { maxTokens: 100, temperature: 0.5, topP: 0.9, stopSequences: ["END"] },
+        toolConfig: {
+          tools: [{ toolSpec: { name: "add__all-of-it", inputSchema: { json: { type: "object", properties: {} } } } }],
+          toolChoice: { any: {} }
+        }
+      })
+    }))
+
+  it.scopedLive("makes Claude think, and holds it to a schema", () =>
+    Effect.gen(function*() {
+      const schema = { type: "object", properties: {}, required: [], additionalProperties: false }
+      const { body } = yield* exchange({
+        modelId: claude,
+        maxTokens: 20_000,
+        temperature: 1,
+        reasoningEffort: "medium",
+        responseSchema: schema
+      })
+      assert.deepInclude(body, {
+        inferenceConfig: { maxTokens: 20_000 },
+        additionalModelRequestFields: { thinking: { type: "enabled", budget_tokens: 8192 } },
+        outputConfig: {
+          textFormat: {
+            type: "json_schema",
+            structure: { jsonSchema: { schema: JSON.stringify(schema), name: "answer" } }
+          }
+        }
+      })
+    }))
+
+  it.scopedLive("goes to the model and the region its settings name", () =>
+    Effect.gen(function*() {
+      const { headers, url } = yield* exchange({ settings: { customModel: "my-model", region: "eu-west-1" } })
+      assert.strictEqual(url, "/model/my-model/converse-stream")
+      assert.include(headers.authorization, "/eu-west-1/bedrock/")
+      const { answer, requests } = yield* exchange({ settings: { region: "x.example/" } })
+      assert.strictEqual(Either.getOrThrow(Either.flip(answer)).reason, "InvalidInput")
+      assert.lengthOf(requests, 0)
+    }))
+
+  it.scopedLive("alternates roles and names documents as the service takes them", () =>
+    Effect.gen(function*() {
+      const csv = { type: "file", mediaType: "text/csv", data: "AAAA", fileName: "my_data (1).csv" } as const
+      const { body } = yield* exchange({
+        messages: [Prompt.assistant("Yes?"), Prompt.user("one", [csv]), Prompt.user("two")]
+      })
+      const source = { bytes: "AAAA" }
+      assert.deepStrictEqual(body["messages"], [
+        { role: "user", content: [{ text: "continue" }] },
+        { role: "assistant", content: [{ text: "Yes?" }] },
+        {
+          role: "user",
+          content: [
+            { text: "one" },
+            { document: { format: "csv", name: "my data (1) csv", source } },
+            { text: "two" }
+          ]
+        }
+      ])
+    }))
+
+  it.scopedLive("that asks for a search is refused before anybody is asked", () =>
+    Effect.gen(function*() {
+      const { answer, requests } = yield* exchange({ webSearch: {} })
+      assert.strictEqual(Either.getOrThrow(Either.flip(answer)).reason, "InvalidInput")
+      assert.lengthOf(requests, 0)
+    }))
+})
+
+describe("the answer", () => {
+  it.scopedLive("counts tokens by their class", () =>
+    Effect.gen(function*() {
+      const usage = {
+        inputTokens: 20,
+        outputTokens: 50,
+        cacheReadInputTokens: 80,
+        cacheWriteInputTokens: 7,
+        totalTokens: 157
+      }
+      const { answer } = yield* exchange({}, {
+        packets: [BedrockServer.event("messageStop", { stopReason: "end_turn" }), BedrockServer.metadata(usage)]
+      })
+      assert.deepStrictEqual(Either.getOrThrow(answer).usage, {
+        inputTokens: 20,
+        outputTokens: 50,
+        cacheReadTokens: 80,
+        cacheWriteTokens: 7,
+        reasoningTokens: 0
+      })
+    }))
+
+  it.scopedLive("a guardrail stopped was filtered", () =>
+    Effect.gen(function*() {
+      const { answer } = yield* exchange({}, {
+        packets: [BedrockServer.event("messageStop", { stopReason: "guardrail_intervened" })]
+      })
+      assert.strictEqual(Either.getOrThrow(answer).reason, "content-filter")
+    }))
+
+  for (
+    const [exception, reason] of [
+      ["throttlingException", "RateLimited"],
+      ["modelStreamErrorException", "Unavailable"],
+      ["validationException", "InvalidInput"]
+    ] as const
+  ) {
+    it.scopedLive(`broken off by a ${exception} fails as ${reason}`, () =>
+      Effect.gen(function*() {
+        const { answer } = yield* exchange({}, {
+          packets: [
+            ...BedrockServer.block(0, undefined, { text: "so" }),
+            BedrockServer.event(exception, { message: "m" }, "exception")
+          ]
+        })
+        assert.deepInclude({ ...Either.getOrThrow(Either.flip(answer)) }, { reason, detail: "m" })
+      }))
+  }
+})
+
+suite("Bedrock", {
+  serve: BedrockServer.make,
+  connector: (timeouts) => BedrockLLM.contract({ timeouts }),
+  model: claude,
+  packets: BedrockServer.chunks,
+  lacks: ["text"]
+})
