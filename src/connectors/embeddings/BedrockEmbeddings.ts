@@ -34,9 +34,8 @@ export const BedrockEmbeddings = Connector.make({
   service: Embeddings.standalone,
   settings: Settings,
   make: Effect.fnUntraced(function*({ apiKey, concurrency, endpoint, model, region, timeout }) {
-    const loaded = yield* Connector.lazily(
+    const loaded = yield* Connector.onFirstUse(
       "Bedrock",
-      "@aws-sdk/client-bedrock-runtime",
       Connector.vendor("Bedrock", "@aws-sdk/client-bedrock-runtime", () => import("@aws-sdk/client-bedrock-runtime"))
     )
 

@@ -28,9 +28,8 @@ export const GoogleEmbeddings = Connector.make({
   service: Embeddings.standalone,
   settings: Settings,
   make: Effect.fnUntraced(function*(settings) {
-    const loaded = yield* Connector.lazily(
+    const loaded = yield* Connector.onFirstUse(
       "GoogleAI",
-      "@google/genai",
       Effect.all({
         sdk: Connector.vendor("GoogleAI", "@google/genai", () => import("@google/genai")),
         vendor: VendorFetch.make("GoogleAI", settings.timeout)

@@ -40,9 +40,8 @@ export const openAICompatibleEmbeddings = <const Name extends string>(name: Name
     service: Embeddings.standalone,
     settings: Settings,
     make: Effect.fnUntraced(function*(settings) {
-      const loaded = yield* Connector.lazily(
+      const loaded = yield* Connector.onFirstUse(
         name,
-        "openai",
         Effect.all({
           sdk: Connector.vendor(name, "openai", () => import("openai")),
           vendor: VendorFetch.make(name, settings.timeout)
