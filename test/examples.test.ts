@@ -8,6 +8,11 @@ import { root } from "./fixtures/source.ts"
 
 /** Lines that an example prints among others, in this order. */
 const expected: Readonly<Record<string, ReadonlyArray<string | RegExp>>> = {
+  "budget": [
+    "the poet: The sea is everything.",
+    /^refused: .*budget of agent:poet is used up/,
+    "spent: 1 call, 500 tokens written, $0.01"
+  ],
   "agent-from-document": [
     "skills: Digest",
     `answer: {"digest":"2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824"}`,
@@ -25,6 +30,12 @@ const expected: Readonly<Record<string, ReadonlyArray<string | RegExp>>> = {
     "in the vault: token",
     "the model says: Is anybody there?",
     "the agent says: Pieces of eight!"
+  ],
+  "switching": [
+    "stored: Sales are up.",
+    "found: leave",
+    "the agent says: Good morning!",
+    "bob reads: AccessDenied"
   ],
   "skills": [/^No OPENAI_API_KEY/, "in stock: 12", "answer: What do all your apples cost together?"]
 }

@@ -1,10 +1,11 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Layer } from "effect"
+import { Effect, Layer, Option } from "effect"
 import { HashedEmbeddings } from "../../../src/connectors/embeddings/HashedEmbeddings.ts"
 import { Milvus } from "../../../src/connectors/vectordb/Milvus.ts"
 import * as Candidate from "../../../src/security/Candidate.ts"
-import { VectorDB } from "../../../src/subsystems/io/VectorDB.ts"
+import { VectorDB, VectorDBConnector } from "../../../src/subsystems/io/VectorDB.ts"
 import { suite } from "../../../src/testing/conformance/vectordb.ts"
+import * as Faults from "../../conformance/faults.ts"
 import * as HttpServer from "../../fixtures/HttpServer.ts"
 import * as MilvusServer from "../../fixtures/MilvusServer.ts"
 
@@ -52,3 +53,19 @@ describe("Milvus", () => {
 })
 
 suite("Milvus", Layer.unwrapScoped(Effect.map(MilvusServer.make, ({ url }) => Milvus.contract(settings(url)))))
+
+Faults.suite("Milvus", {
+  server: Effect.map(MilvusServer.make, ({ port }) => port),
+  connector: ({ port, timeoutMillis }) =>
+    Milvus.contract({ ...settings(`http://127.0.0.1:${port}`), timeout: timeoutMillis }),
+  read: Effect.flatMap(
+    VectorDBConnector,
+    (store) => Effect.map(store.get("user:ann", "k"), Option.map(({ value }) => value))
+  ),
+  write: (value) =>
+    Effect.gen(function*() {
+      const store = yield* VectorDBConnector
+      const found = yield* store.get("user:ann", "k")
+      yield* store.put("user:ann", "k", value, Option.map(found, ({ version }) => version))
+    })
+})
