@@ -6,13 +6,19 @@ import { assert, describe, layer } from "@effect/vitest"
 import { Cause, Chunk, Context, Effect, Exit, Option, Redacted, Schema, Stream } from "effect"
 import * as AgentDefinition from "../src/agents/AgentDefinition.ts"
 import * as Agents from "../src/agents/Agents.ts"
-import { foundations, subsystems } from "../src/connectors/registry.ts"
+import { AgentCalls } from "../src/components/AgentCalls.ts"
+import { dependents, foundations, subsystems } from "../src/connectors/registry.ts"
 import * as Candidate from "../src/security/Candidate.ts"
 import { Vault } from "../src/security/Vault.ts"
 import { NKV } from "../src/subsystems/io/NKV.ts"
+import { OAuthTokens } from "../src/subsystems/io/OAuthTokens.ts"
 import { Storage } from "../src/subsystems/io/Storage.ts"
+import { VectorDB } from "../src/subsystems/io/VectorDB.ts"
+import { Embeddings } from "../src/subsystems/llm/Embeddings.ts"
+import { Images } from "../src/subsystems/llm/Images.ts"
 import { LLM } from "../src/subsystems/llm/LLM.ts"
 import { Models } from "../src/subsystems/llm/Models.ts"
+import { Usage } from "../src/subsystems/llm/Usage.ts"
 import { Cache } from "../src/subsystems/memory/Cache.ts"
 import { LLMContext } from "../src/subsystems/memory/LLMContext.ts"
 import { RuntimeContext } from "../src/subsystems/memory/RuntimeContext.ts"
@@ -20,12 +26,20 @@ import { agentDocument, endpoint } from "./agents/documents.ts"
 import * as System from "./fixtures/System.ts"
 
 const tags: ReadonlyArray<Context.Tag<never, object>> = [
-  ...Object.values(foundations).map(({ tag }) => tag),
+  // Telemetry is the host's own, and has no methods.
+  ...Object.values(foundations).filter(({ name }) => name !== "Telemetry").map(({ tag }) => tag),
   // The Router is the host's own: it is never handed to an agent, and asks nobody who they are.
   ...Object.values(subsystems).filter(({ name }) => name !== "Router").map(({ tag }) => tag),
+  ...Object.values(dependents).map(({ tag }) => tag),
+  Embeddings,
+  Images,
   LLM,
   LLMContext,
+  OAuthTokens,
   RuntimeContext,
+  // What everybody uses (UsageFeed) is for the host.
+  Usage,
+  AgentCalls,
   Agents.Agents
 ] as never
 
@@ -70,13 +84,31 @@ const calls: ReadonlyArray<ReadonlyArray<unknown>> = [
   ["modelA"],
   ["modelA", { provider: "Echo", modelId: "x" }],
   [{ model: "modelA", messages: [] }],
+  [{ model: "modelA", prompt: "x" }],
+  [{ model: "modelA", task: "translation", apiKey: Redacted.make("x"), args: {} }],
+  [{ agent: "agentA", message: "hi", run: { workflowId: "w", depth: 0 } }],
   [tenantA],
   [tenantA, "ta"],
   [format, "run-1"],
   [format, "run-1", { stolen: "yes" }],
   [Effect.runSync(AgentDefinition.fromUnknown({ ...definition, behavior: "overwritten" }))],
+  ["smythfs://a.user/vectors"],
+  ["smythfs://a.user/vectors", [1, 2]],
+  ["smythfs://a.user/vectors", "overwritten"],
+  ["smythfs://a.user/vectors", ["item"]],
+  ["smythfs://a.user/vectors", "source"],
+  ["smythfs://a.user/vectors", [{ id: "item", text: "overwritten" }]],
+  ["smythfs://a.user/vectors", { id: "source", text: "overwritten", replace: true }],
+  ["smythfs://a.user/vectors", { grants: [{ role: "user", id: "b", levels: ["owner"] }] }],
+  ["smythfs://a.user/vectors", tenantB, ["owner"]],
+  [{ texts: ["x"] }],
   [{ level: "info", message: "x" }],
+  [uri, { task: { kind: "x", data: "overwritten" }, schedule: { interval: "1h" } }],
+  [{ code: "async function main() { return 1 }" }],
   [{ url: "http://127.0.0.1:1/", method: "GET" }],
+  [{ query: "x" }],
+  [{ bytes: new TextEncoder().encode("x"), mediaType: "text/plain", name: "x" }],
+  [uri, { tokenUrl: "http://127.0.0.1:1/", clientId: "overwritten" }],
   [1]
 ]
 
@@ -118,6 +150,8 @@ const everything = Effect.gen(function*() {
   const said = yield* (yield* LLMContext).load("c1")
   const state = yield* (yield* RuntimeContext).load(format, "run-1")
   const model = yield* (yield* Models).get("modelA")
+  const vectors = yield* (yield* VectorDB).search("vectors", "thing")
+  const acls = yield* (yield* VectorDB).acl("vectors")
   const agents = yield* (yield* Agents.Agents).list
   return [
     new TextDecoder().decode(bytes),
@@ -128,6 +162,8 @@ const everything = Effect.gen(function*() {
     said,
     state,
     model.modelId,
+    vectors,
+    acls,
     agents.map(({ definition }) => definition.document)
   ]
 }).pipe(Candidate.as(tenantA))
@@ -139,6 +175,9 @@ const fill = Effect.gen(function*() {
   yield* (yield* LLMContext).append("c1", [{ role: "user", content: [{ type: "text", text: marker }] }])
   yield* (yield* RuntimeContext).save(format, "run-1", marker)
   yield* (yield* Models).add("modelA", { provider: "Echo", modelId: marker } as never)
+  yield* (yield* VectorDB).createNamespace("vectors")
+  yield* (yield* VectorDB).insert("vectors", [{ id: "item", text: marker }])
+  yield* (yield* VectorDB).createDatasource("vectors", { id: "source", text: marker, label: marker })
   const agent = yield* AgentDefinition.fromUnknown(definition)
   yield* (yield* Agents.Agents).load(agent)
 }).pipe(Candidate.as(tenantA))
@@ -192,7 +231,7 @@ describe("every method of every service", () => {
           assert.strictEqual(shown(yield* everything), before, `${nameOf(tag)} changed what tenant A has`)
         }
         assert.deepStrictEqual(leaks, [])
-      }))
+      }), 60_000)
 
     it.effect("holds for 100 interleaved tenants, in forked fibers and in streams", () =>
       Effect.gen(function*() {

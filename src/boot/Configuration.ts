@@ -8,6 +8,7 @@ import * as FileSystem from "@effect/platform/FileSystem"
 import * as Path from "@effect/platform/Path"
 import { Array as Arr, Config, Context, Effect, Layer, Option, ParseResult, Schema } from "effect"
 import { embeddingsConnectors } from "../connectors/embeddings/providers.ts"
+import { imagesConnectors } from "../connectors/images/providers.ts"
 import { llmConnectors } from "../connectors/llm/providers.ts"
 import { dependents, foundations, subsystems } from "../connectors/registry.ts"
 import { BootError } from "../kernel/BootError.ts"
@@ -17,6 +18,7 @@ import * as JsonText from "../kernel/JsonText.ts"
 import { didYouMean } from "../kernel/Nearest.ts"
 import * as Embeddings from "../subsystems/llm/Embeddings.ts"
 import * as Governed from "../subsystems/llm/Governed.ts"
+import * as Images from "../subsystems/llm/Images.ts"
 import * as LLM from "../subsystems/llm/LLM.ts"
 import * as AgentsConfiguration from "./AgentsConfiguration.ts"
 import { type Boot, timed } from "./Boot.ts"
@@ -124,6 +126,10 @@ const plan = (config: unknown, governed: Governed.Settings) =>
         chosen.llm = opened(Layer.provide(LLM.layer, Governed.providers(yield* providers(list), governed)))
         continue
       }
+      if (service === "Images") {
+        chosen.images = opened(Layer.provide(Images.layer, yield* imageProviders(list)))
+        continue
+      }
       if (service === "Embeddings") {
         yield* oneDefault(service, list)
         chosen.embeddings = opened(Layer.provide(Embeddings.layer, yield* embedders(list)))
@@ -164,6 +170,12 @@ const providers = (list: ReadonlyArray<Entry>) =>
     (configured) => LLM.providers([...llmConnectors.map((connector) => connector.contract({})), ...configured])
   )
 
+const imageProviders = (list: ReadonlyArray<Entry>) =>
+  Effect.map(
+    contracts("Images", list, imagesConnectors),
+    (configured) => Images.providers([...imagesConnectors.map((connector) => connector.contract({})), ...configured])
+  )
+
 /** The same, where the default is the first of them. */
 const embedders = (list: ReadonlyArray<Entry>) =>
   Effect.map(contracts("Embeddings", list, embeddingsConnectors), (configured) => {
@@ -200,7 +212,14 @@ const find = (service: string, name: string, connectors: ReadonlyArray<Connector
 }
 
 const unknownService = (service: string) => {
-  const names = [...Object.values(known).map(({ name }) => name), "LLM", "Embeddings", AgentsConfiguration.key, ...GovernedConfiguration.keys]
+  const names = [
+    ...Object.values(known).map(({ name }) => name),
+    "LLM",
+    "Embeddings",
+    "Images",
+    AgentsConfiguration.key,
+    ...GovernedConfiguration.keys
+  ]
   return new BootError({
     service,
     path: service,

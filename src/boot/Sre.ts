@@ -2,10 +2,12 @@
 import { Layer } from "effect"
 import * as Agents from "../agents/Agents.ts"
 import * as Compile from "../agents/Compile.ts"
+import * as EndpointJobs from "../agents/EndpointJobs.ts"
 import type * as Component from "../components/Component.ts"
 import { builtIn } from "../components/registry.ts"
 import type { Services } from "../components/Services.ts"
 import * as EmbeddingsProviders from "../connectors/embeddings/providers.ts"
+import * as ImagesProviders from "../connectors/images/providers.ts"
 import * as LLMProviders from "../connectors/llm/providers.ts"
 import { dependents, foundations, type Subsystem, subsystems } from "../connectors/registry.ts"
 import type { BootError } from "../kernel/BootError.ts"
@@ -20,6 +22,7 @@ import type * as Budgets from "../subsystems/llm/Budgets.ts"
 import * as ContextWindow from "../subsystems/llm/ContextWindow.ts"
 import * as Embeddings from "../subsystems/llm/Embeddings.ts"
 import * as Governed from "../subsystems/llm/Governed.ts"
+import * as Images from "../subsystems/llm/Images.ts"
 import * as LLM from "../subsystems/llm/LLM.ts"
 import * as Usage from "../subsystems/llm/Usage.ts"
 import * as LLMContext from "../subsystems/memory/LLMContext.ts"
@@ -57,6 +60,7 @@ export type Choices =
     readonly account?: Layer.Layer<Account.Account | Access.Teams, unknown>
     readonly llm?: Layer.Layer<LLM.LLM, unknown>
     readonly embeddings?: Layer.Layer<Embeddings.Embeddings, unknown>
+    readonly images?: Layer.Layer<Images.Images, unknown>
   }
 
 export interface Options {
@@ -110,11 +114,13 @@ export const compose = (
         "Embeddings",
         undefined,
         chosen.embeddings ?? opened(Layer.provide(Embeddings.layer, EmbeddingsProviders.layer))
-      )
+      ),
+      timed("Images", undefined, chosen.images ?? opened(Layer.provide(Images.layer, ImagesProviders.layer)))
     ],
     [...each(dependents), named],
     [opened(LLMContext.layer), opened(RuntimeContext.layer), opened(Resources.layer()), opened(OAuthTokens.layer())],
-    [timed("Agents", undefined, opened(Agents.layer({ ...agents, components: registry })))]
+    [timed("Agents", undefined, opened(Agents.layer({ ...agents, components: registry })))],
+    [opened(EndpointJobs.layer)]
   ]
   return opened(stages.reduce(
     (below, stage) => Layer.provideMerge(together(stage), below),

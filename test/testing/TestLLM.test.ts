@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Effect } from "effect"
+import { Effect, Schema } from "effect"
 import { ConnectorError } from "../../src/kernel/ConnectorError.ts"
 import * as Candidate from "../../src/security/Candidate.ts"
 import { LLM } from "../../src/subsystems/llm/LLM.ts"
@@ -33,6 +33,13 @@ describe("TestLLM", () => {
       "first turn",
       { text: "Adding", toolCalls: [{ name: "add", arguments: { a: 1 } }, { name: "add", arguments: "{" }] },
       new ConnectorError({ connector: "TestLLM", method: "stream", reason: "Unauthorized" })
+    ]))))
+
+  it.effect("says a value as JSON in the form of its schema", () =>
+    Effect.gen(function*() {
+      assert.strictEqual((yield* ask("when?")).text, `{"at":"1970-01-01T00:00:00.000Z"}`)
+    }).pipe(Effect.provide(TestLLM.layer([
+      TestLLM.json(Schema.Struct({ at: Schema.Date }), { at: new Date(0) })
     ]))))
 
   it.effect("knows no model the registry does not know", () =>

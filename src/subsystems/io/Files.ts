@@ -1,5 +1,5 @@
 /** Files as they pass between components: whatever stands for one is loaded to bytes, bytes are stored to a file object. */
-import { Duration, Effect, Predicate, Schema, Stream } from "effect"
+import { Duration, Effect, Predicate, Ref, Schema, Stream } from "effect"
 import * as Ids from "../../kernel/Ids.ts"
 import { traced } from "../../kernel/Trace.ts"
 import * as Address from "../../security/Address.ts"
@@ -8,6 +8,7 @@ import { concat } from "../Guarded.ts"
 import * as LLMContext from "../memory/LLMContext.ts"
 import * as MediaType from "./MediaType.ts"
 import { Outbound, type OutboundError } from "./Outbound.ts"
+import { PublicUrls } from "./PublicUrls.ts"
 import { Storage, type StorageError } from "./Storage.ts"
 
 /** What does not stand for a file, or for one that cannot be had. */
@@ -85,6 +86,39 @@ export const store = Effect.fnUntraced(function*(
   }
   return reference
 }, traced("Files.store"))
+
+/** The same for a file that comes bit by bit and is never held as a whole. */
+export const storeStream = Effect.fnUntraced(function*<E, R>(
+  file: Omit<LoadedFile, "bytes"> & { readonly body: Stream.Stream<Uint8Array, E, R> },
+  options: { readonly timeToLive?: Duration.DurationInput | undefined } = {}
+) {
+  const storage = yield* Storage
+  const home = yield* Candidate.current
+  const size = yield* Ref.make(0)
+  const path = `_temp/${yield* Ids.make("file")}/${pathSegment(file.name)}`
+  const counted = Stream.tap(file.body, ({ length }) => Ref.update(size, (before) => before + length))
+  yield* storage.writeStream(path, counted, {
+    contentType: file.mediaType,
+    timeToLive: options.timeToLive ?? Duration.days(1)
+  })
+  const reference: FileObject = {
+    mimetype: file.mediaType,
+    size: yield* Ref.get(size),
+    url: Address.toUri({ home, path }),
+    name: file.name
+  }
+  return reference
+}, traced("Files.storeStream"))
+
+/** An address under which others may fetch a `smythfs://` file the asker may read, for as long as `timeToLive`. */
+export const share = Effect.fnUntraced(function*(uri: string, timeToLive: Duration.DurationInput) {
+  const { address } = yield* readable(uri)
+  const urls = yield* PublicUrls
+  const url = yield* urls.make(address, Duration.decode(timeToLive))
+  return url.startsWith("smythfs://")
+    ? yield* unreadable("Refused", "nothing here gives stored files a public address; run it behind a server")
+    : url
+}, traced("Files.share"))
 
 /** As found, with what is known of it. */
 interface Found {
@@ -182,12 +216,19 @@ const fromWeb = Effect.fnUntraced(function*(url: string, maxBytes: number) {
   return found
 })
 
+/** What is known of a stored file the asker may read. */
+const readable = Effect.fnUntraced(function*(uri: string) {
+  const storage = yield* Storage
+  const address = yield* Address.resolve(uri, yield* Candidate.current)
+  // An agent keeps its conversations with all callers, and the values it loads come from callers.
+  return address.path.startsWith(`${LLMContext.folder}/`)
+    ? yield* unreadable("Refused", "it is a conversation, and no file")
+    : { address, ...(yield* storage.info(uri)) }
+})
+
 const fromStorage = Effect.fnUntraced(function*(uri: string, maxBytes: number) {
   const storage = yield* Storage
-  const { path } = yield* Address.resolve(uri, yield* Candidate.current)
-  // An agent keeps its conversations with all callers, and the values it loads come from callers.
-  if (path.startsWith(`${LLMContext.folder}/`)) return yield* unreadable("Refused", "it is a conversation, and no file")
-  const { contentType, sizeBytes } = yield* storage.info(uri)
+  const { contentType, sizeBytes } = yield* readable(uri)
   if (sizeBytes > maxBytes) return yield* tooLarge(maxBytes)
   const body = yield* storage.readStream(uri, { offset: 0, length: maxBytes + 1 })
   const found: Found = {

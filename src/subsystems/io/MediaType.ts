@@ -10,6 +10,7 @@ const extensions: Readonly<Record<string, ReadonlyArray<string>>> = {
   "application/rtf": ["rtf"],
   "application/vnd.ms-excel": ["xls"],
   "application/vnd.ms-powerpoint": ["ppt"],
+  "application/vnd.oasis.opendocument.text": ["odt"],
   "application/vnd.openxmlformats-officedocument.presentationml.presentation": ["pptx"],
   "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet": ["xlsx"],
   "application/vnd.openxmlformats-officedocument.wordprocessingml.document": ["docx"],

@@ -16,11 +16,14 @@ import {
   SynchronizedRef
 } from "effect"
 import * as Ids from "../../kernel/Ids.ts"
+import * as TemplateString from "../../kernel/TemplateString.ts"
 import { traced } from "../../kernel/Trace.ts"
 import * as Address from "../../security/Address.ts"
 import * as Candidate from "../../security/Candidate.ts"
 import { ManagedVault, type ManagedVaultError } from "../../security/ManagedVault.ts"
+import * as Secrets from "../../security/Secrets.ts"
 import type { SecretNotFound, Vault } from "../../security/Vault.ts"
+import * as OAuth1 from "./OAuth1.ts"
 import * as OAuthRecord from "./OAuthRecord.ts"
 import type { Outbound, OutboundError } from "./Outbound.ts"
 import * as TokenEndpoint from "./TokenEndpoint.ts"
@@ -76,6 +79,8 @@ export class OAuthTokens extends Context.Tag("effect-sre/OAuthTokens")<OAuthToke
     key: string,
     options?: { readonly rejected?: Redacted.Redacted | undefined }
   ) => Effect.Effect<AccessToken, OAuthError>
+  /** What requests are signed with, when the connection is one of OAuth 1, whose tokens are never renewed. */
+  readonly signing: (key: string) => Effect.Effect<Option.Option<OAuth1.Credentials>, OAuthError>
   /** Stores a connection, or replaces it. */
   readonly save: (key: string, connection: Connection) => Effect.Effect<void, ManagedVaultError>
   readonly remove: (key: string) => Effect.Effect<void, ManagedVaultError>
@@ -161,14 +166,29 @@ const make = ({ leeway = "1 minute" }: Options) =>
           Effect.flatMap(Clock.currentTimeMillis, (now) =>
             lasts(0)(tokens, now) ? accessToken(key, tokens) : Effect.fail(error)))
       }, traced("OAuthTokens.get")),
+      signing: Effect.fnUntraced(function*(key) {
+        const credentials = OAuth1.parse(yield* vault.get(key))
+        if (Option.isNone(credentials)) {
+          return credentials
+        }
+        const rendered = (secret: Redacted.Redacted) =>
+          Secrets.render(TemplateString.parse(Redacted.value(secret)), {})
+        return Option.some(
+          yield* Effect.all({
+            consumerKey: rendered(credentials.value.consumerKey),
+            consumerSecret: rendered(credentials.value.consumerSecret),
+            token: rendered(credentials.value.token),
+            tokenSecret: rendered(credentials.value.tokenSecret)
+          }).pipe(Effect.provide(needed))
+        )
+      }, traced("OAuthTokens.signing")),
       save: (key, connection) =>
         traced("OAuthTokens.save")(
           Effect.suspend(() =>
             vault.set(key, OAuthRecord.make(clientOf(connection), tokensOf(connection)))
           )
         ),
-      remove: (key) =>
-        traced("OAuthTokens.remove")(vault.remove(key))
+      remove: (key) => traced("OAuthTokens.remove")(vault.remove(key))
     })
   })
 

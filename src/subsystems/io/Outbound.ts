@@ -2,7 +2,7 @@
  * Outbound: the one way an agent opens an HTTP connection. The operator's {@link NetworkPolicy} decides where to; every
  * redirect is judged like a first request, and the connector judges each address it is about to connect to.
  */
-import { Context, Duration, Effect, Layer, Schema } from "effect"
+import { Context, Duration, Effect, Layer, Schema, type Scope, Stream } from "effect"
 import { ConnectorError } from "../../kernel/ConnectorError.ts"
 import { traced } from "../../kernel/Trace.ts"
 import * as Access from "../../security/Access.ts"
@@ -50,6 +50,8 @@ export interface OutboundRequest {
   readonly maxBytes?: number | undefined
   /** Default 5. With 0 a redirect is an answer like any other. */
   readonly maxRedirects?: number | undefined
+  /** `http`, `https` or `socks5`, with user and password where it wants them: `socks5://me:pw@proxy.example:1080`. */
+  readonly proxy?: string | undefined
 }
 
 export interface OutboundResponse {
@@ -62,6 +64,19 @@ export interface OutboundResponse {
   readonly url: string
 }
 
+/** An answer whose body is read as it comes, while the scope is open. */
+export interface OutboundStream extends Omit<OutboundResponse, "body"> {
+  readonly body: Stream.Stream<Uint8Array, ResponseTooLarge | ConnectorError>
+}
+
+/** A way to the place, itself a place the policy allows. */
+export interface Proxy {
+  readonly scheme: "http" | "https" | "socks5"
+  readonly host: string
+  readonly port: number
+  readonly credentials: { readonly user: string; readonly password: string } | undefined
+}
+
 /** One exchange, no redirects. `headers` have lower-case names and hold nothing of the connection's own. */
 export interface Exchange {
   readonly method: Method
@@ -69,6 +84,8 @@ export interface Exchange {
   readonly headers: Readonly<Record<string, string | ReadonlyArray<string>>>
   readonly body: Uint8Array | string | undefined
   readonly maxBytes: number
+  /** Whoever is behind it, the address the name of the URL has here is judged as without one. */
+  readonly proxy?: Proxy | undefined
 }
 
 /** Sends one request, to no address that `policy.refusesAddress` refuses; interruption closes the connection. */
@@ -76,12 +93,16 @@ export class OutboundConnector extends Context.Tag("effect-sre/OutboundConnector
   readonly policy: NetworkPolicy
   readonly exchange: (
     exchange: Exchange
-  ) => Effect.Effect<Omit<OutboundResponse, "url">, OutboundRefused | ResponseTooLarge | ConnectorError>
+  ) => Effect.Effect<Omit<OutboundResponse, "url">, Failure>
+  /** The same, with the body as it comes; closing the scope closes the connection. */
+  readonly open: (exchange: Exchange) => Effect.Effect<Omit<OutboundStream, "url">, Failure, Scope.Scope>
 }>() {}
 
 export class Outbound extends Context.Tag("effect-sre/Outbound")<Outbound, {
   /** Sends a request and reads the whole answer. A status of 400 and above is an answer, not a failure. */
   readonly request: (request: OutboundRequest) => Effect.Effect<OutboundResponse, OutboundError>
+  /** The same for what may be large: the time is that to the head of the answer, and from each piece of the body to the next. */
+  readonly open: (request: OutboundRequest) => Effect.Effect<OutboundStream, OutboundError, Scope.Scope>
 }>() {}
 
 const make = Effect.gen(function*() {
@@ -89,41 +110,59 @@ const make = Effect.gen(function*() {
   const guard = yield* Access.guard("Outbound")
   const audit = yield* Audit.Audit
 
-  const send = (exchange: Exchange): Effect.Effect<OutboundResponse, Failure> => {
+  /** Sends and follows; `via` is one of the two ways of the connector. */
+  const follow = <A extends Head, R>(via: Via<A, R>, exchange: Exchange, redirects: number): Sent<A, R> => {
     const detail = connector.policy.refusesUrl(exchange.url)
-    return detail === undefined
-      ? Effect.map(connector.exchange(exchange), (response) => ({ ...response, url: exchange.url.href }))
-      : Effect.fail(new OutboundRefused({ url: shown(exchange.url), reason: "Policy", detail }))
+    if (detail !== undefined) {
+      return Effect.fail(new OutboundRefused({ url: shown(exchange.url), reason: "Policy", detail }))
+    }
+    return Effect.flatMap(via(exchange), (response): Sent<A, R> => {
+      const location = response.headers["location"]
+      return redirects === 0 || !redirectStatuses.has(response.status) || typeof location !== "string"
+        ? Effect.succeed({ ...response, url: exchange.url.href })
+        : redirects === 1
+        ? Effect.fail(failure("Protocol", `more redirects than allowed, the last one from ${shown(exchange.url)}`))
+        : Effect.flatMap(
+          redirected(exchange, response.status, location),
+          (next) => follow(via, next, redirects - 1)
+        )
+    })
   }
 
-  const follow = (exchange: Exchange, redirects: number): Effect.Effect<OutboundResponse, Failure> =>
-    Effect.flatMap(send(exchange), (response) => {
-      const location = response.headers["location"]
-      return !redirectStatuses.has(response.status) || typeof location !== "string"
-        ? Effect.succeed(response)
-        : redirects === 0
-        ? Effect.fail(failure("Protocol", `more redirects than allowed, the last one from ${shown(exchange.url)}`))
-        : Effect.flatMap(redirected(exchange, response.status, location), (next) => follow(next, redirects - 1))
-    })
+  const sent = Effect.fnUntraced(function*<A extends Head, R>(
+    operation: "request" | "open",
+    via: Via<A, R>,
+    request: OutboundRequest
+  ) {
+    const candidate = yield* guard.candidate(operation)
+    const timeout = timeoutOf(request)
+    const { maxRedirects = 5 } = request
+    const record = (resource: string, verdict: "granted" | "denied") =>
+      Audit.record(audit, { candidate, service: "Outbound", operation, resource, verdict })
+    const exchange = yield* prepare(request, connector.policy).pipe(
+      Effect.tapError((refused) => refused.reason === "Policy" ? record(refused.url, "denied") : Effect.void)
+    )
+    return yield* follow(via, exchange, maxRedirects === 0 ? 0 : maxRedirects + 1).pipe(
+      Effect.timeoutFail({
+        duration: timeout,
+        onTimeout: () => failure("Timeout", `no whole answer of ${shown(exchange.url)} in ${Duration.format(timeout)}`)
+      }),
+      Effect.tap(() => audit.level === "all" ? record(shown(exchange.url), "granted") : Effect.void),
+      Effect.tapErrorTag("OutboundRefused", (refused) => record(refused.url, "denied"))
+    )
+  })
 
   return Outbound.of({
-    request: Effect.fnUntraced(function*(request) {
-      const candidate = yield* guard.candidate("request")
-      const timeout = Duration.decode(request.timeout ?? Duration.seconds(30))
-      const { maxRedirects = 5 } = request
-      const exchange = yield* prepare(request)
-      const record = (resource: string, verdict: "granted" | "denied") =>
-        Audit.record(audit, { candidate, service: "Outbound", operation: "request", resource, verdict })
-      return yield* (maxRedirects === 0 ? send(exchange) : follow(exchange, maxRedirects)).pipe(
-        Effect.timeoutFail({
-          duration: timeout,
-          onTimeout: () =>
-            failure("Timeout", `no whole answer of ${shown(exchange.url)} in ${Duration.format(timeout)}`)
-        }),
-        Effect.tap(() => audit.level === "all" ? record(shown(exchange.url), "granted") : Effect.void),
-        Effect.tapErrorTag("OutboundRefused", (refused) => record(refused.url, "denied"))
-      )
-    }, traced("Outbound.request"))
+    request: (request) => traced("Outbound.request")(sent("request", connector.exchange, request)),
+    open: (request) =>
+      Effect.map(sent("open", connector.open, request), (answer) => ({
+        ...answer,
+        body: Stream.timeoutFail(
+          answer.body,
+          () => failure("Timeout", `${shown(new URL(answer.url))} stopped in the middle of its answer`),
+          timeoutOf(request)
+        )
+      })).pipe(traced("Outbound.open"))
   })
 })
 
@@ -134,6 +173,11 @@ export const layer: Layer.Layer<Outbound | Policy, never, OutboundConnector> = L
 )
 
 type Failure = OutboundRefused | ResponseTooLarge | ConnectorError
+type Head = Pick<OutboundResponse, "status" | "headers">
+type Via<A, R> = (exchange: Exchange) => Effect.Effect<A, Failure, R>
+type Sent<A, R> = Effect.Effect<A & { readonly url: string }, Failure, R>
+
+const timeoutOf = ({ timeout = "30 seconds" }: OutboundRequest) => Duration.decode(timeout)
 
 const failure = (reason: ConnectorError["reason"], detail: string) =>
   new ConnectorError({ connector: "Outbound", method: "request", reason, detail })
@@ -161,7 +205,10 @@ const connectionHeaders: ReadonlySet<string> = new Set([
   "upgrade"
 ])
 
-const prepare = (request: OutboundRequest): Effect.Effect<Exchange, OutboundRefused> => {
+const prepare = (
+  request: OutboundRequest,
+  policy: NetworkPolicy
+): Effect.Effect<Exchange, OutboundRefused> => {
   const url = parseUrl(request.url)
   if (url === undefined) {
     return Effect.fail(new OutboundRefused({ url: "", reason: "InvalidUrl", detail: "it is not an absolute URL" }))
@@ -184,13 +231,47 @@ const prepare = (request: OutboundRequest): Effect.Effect<Exchange, OutboundRefu
   const authorization = basicCredentials(url)
   if (authorization !== undefined && headers["authorization"] === undefined) headers["authorization"] = authorization
   url.hash = ""
+  const proxy = request.proxy === undefined ? undefined : parseProxy(request.proxy, policy)
+  if (proxy instanceof OutboundRefused) return Effect.fail(proxy)
   return Effect.succeed({
+    proxy,
     method: request.method,
     url: withoutCredentials(url),
     headers,
     body: request.body,
     maxBytes: request.maxBytes ?? 10 * 1024 * 1024
   })
+}
+
+/** Read as a web address, whatever its scheme: so every spelling of a host is judged alike. */
+const parseProxy = (text: string, policy: NetworkPolicy): Proxy | OutboundRefused => {
+  const [, written, rest] = /^(https?|socks5h?|socks):\/\/(.+)$/i.exec(text.trim()) ?? []
+  const url = rest === undefined ? undefined : parseUrl(`http://${rest}`)
+  if (written === undefined || url === undefined) {
+    return new OutboundRefused({
+      url: "",
+      reason: "InvalidUrl",
+      detail: "the proxy is not an URL such as http://proxy.example:3128; only http, https and socks5 can be used"
+    })
+  }
+  const scheme = written.toLowerCase()
+  const kind = scheme.startsWith("socks") ? "socks5" : scheme === "https" ? "https" : "http"
+  const port = url.port !== "" ? Number(url.port) : { http: 80, https: 443, socks5: 1080 }[kind]
+  const detail = policy.refusesUrl(new URL(`http://${url.hostname}:${port}`))
+  return detail === undefined
+    ? {
+      scheme: kind,
+      host: url.hostname,
+      port,
+      credentials: url.username === ""
+        ? undefined
+        : { user: percentDecoded(url.username), password: percentDecoded(url.password) }
+    }
+    : new OutboundRefused({
+      url: `${kind}://${url.hostname}:${port}`,
+      reason: "Policy",
+      detail: `as a proxy, ${detail}`
+    })
 }
 
 const parseUrl = (text: string, base?: URL) => URL.canParse(text, base?.href) ? new URL(text, base) : undefined

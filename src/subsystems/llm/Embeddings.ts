@@ -150,7 +150,7 @@ const make = (options: { readonly standalone: boolean }) =>
         const inputTokens = answers.reduce((sum, answer) => sum + answer.inputTokens, 0)
         const time = yield* Clock.currentTimeMillis
         const usage = { ...Usage.zero, inputTokens }
-        yield* record({ time, candidate, model: model.name, provider: provider.provider, usage })
+        yield* record({ time, candidate, model: model.name, provider: provider.provider, usage, prices: model.prices })
         yield* checkVectors(provider.provider, model.name, vectors, dimensions)
         return {
           vectors,

@@ -1,36 +1,27 @@
 /** LLM: models of any provider behind one contract. Callers use {@link LLM}, providers implement {@link LLMConnector}. */
-import { Clock, Context, Duration, Effect, Layer, Option, Redacted, Schedule, Schema, Stream } from "effect"
+import { Clock, Context, Duration, Effect, Layer, Option, Redacted, Schedule, Stream } from "effect"
 import { ConnectorError } from "../../kernel/ConnectorError.ts"
-import { isTraced, traced } from "../../kernel/Trace.ts"
+import { traced } from "../../kernel/Trace.ts"
 import * as Access from "../../security/Access.ts"
 import * as Candidate from "../../security/Candidate.ts"
-import * as Credentials from "../../security/Credentials.ts"
 import * as Vault from "../../security/Vault.ts"
-import { Policy } from "../io/NetworkPolicy.ts"
+import { type NetworkPolicy, Policy } from "../io/NetworkPolicy.ts"
+import { Telemetry } from "../io/Telemetry.ts"
 import { type Answer, checked, collect } from "./AnswerStream.ts"
+import type { BudgetExceeded } from "./BudgetStore.ts"
 import { builtInModels } from "./BuiltInModels.ts"
+import * as GenAI from "./GenAI.ts"
 import * as Models from "./Models.ts"
 import type { LLMEvent, Message, Parameters, Tool } from "./Prompt.ts"
+import * as ProviderKey from "./ProviderKey.ts"
 import { UsageSink } from "./Usage.ts"
 
 export type { Answer } from "./AnswerStream.ts"
 export { ModelNotFound } from "./Models.ts"
 export type { Parameters } from "./Prompt.ts"
+export { MissingCredentials } from "./ProviderKey.ts"
 
-/** No key for the provider in the candidate's vault, nor (in internal credential mode) in the environment. */
-export class MissingCredentials extends Schema.TaggedError<MissingCredentials>()("MissingCredentials", {
-  provider: Schema.String,
-  /** Where a key was looked for. */
-  lookedIn: Schema.Array(Schema.String),
-  /** Variable whose key would do, if there is one. */
-  variable: Schema.optional(Schema.String)
-}) {
-  override get message(): string {
-    return `No API key for ${this.provider}. Looked in: ${this.lookedIn.join(", ")}`
-  }
-}
-
-export type LLMError = Models.ModelNotFound | MissingCredentials | Access.AccessError
+export type LLMError = BudgetExceeded | Models.ModelNotFound | ProviderKey.MissingCredentials | Access.AccessError
 
 export interface Request extends Parameters {
   /** A name of the registry, or a model of one's own. */
@@ -38,6 +29,24 @@ export interface Request extends Parameters {
   readonly messages: ReadonlyArray<Message>
   readonly tools?: ReadonlyArray<Tool> | undefined
   readonly toolChoice?: "auto" | "none" | "required" | { readonly name: string } | undefined
+  /** JSON Schema of the one JSON object the answer is to be: binding where the provider can hold its models to it. */
+  readonly responseSchema?: Readonly<Record<string, unknown>> | undefined
+  /** Lets the model search the web; what it cites is listed at the end of its answer. */
+  readonly webSearch?: WebSearch | undefined
+  /** Takes the answer the asker got to the same request within this time, where answers are kept; `false`: a new one. */
+  readonly cache?: Duration.DurationInput | false | undefined
+}
+
+export interface WebSearch {
+  /** How much of what was found the model reads. Default `medium`. */
+  readonly contextSize?: "low" | "medium" | "high" | undefined
+  /** Where the asker is, roughly; `country` in two letters, `timezone` as IANA names it. */
+  readonly location?: {
+    readonly city?: string | undefined
+    readonly country?: string | undefined
+    readonly region?: string | undefined
+    readonly timezone?: string | undefined
+  } | undefined
 }
 
 /** A model given by value, as the SDK does; what is left out comes from the registry entry of `modelId`, if any. */
@@ -52,28 +61,24 @@ export interface ModelSpec {
 }
 
 /** What a connector gets: the registry's decisions made, the key resolved for this candidate and this call only. */
-export interface ProviderRequest extends Omit<Request, "model"> {
+export interface ProviderRequest extends Omit<Request, "cache" | "model"> {
   /** The provider's own name of the model. */
   readonly modelId: string
   readonly baseURL: string | undefined
   readonly apiKey: Redacted.Redacted | undefined
   /** Size of the model's answers in tokens, for providers that must be given a bound. `maxTokens` is within it. */
   readonly outputTokens: number | undefined
+  /** Which of a provider's interfaces serves the model; by default its usual one. */
+  readonly interface?: Models.Model["interface"]
+  /** What only this provider knows of the model: region, project. */
+  readonly settings?: Models.Model["settings"] | undefined
+  /** Judges the address of `baseURL`, and what DNS makes of it. None where the operator chose it. */
+  readonly policy?: NetworkPolicy | undefined
 }
 
 /** One provider. Holds no key and no client shared between keys of different tenants. */
-export interface LLMProvider {
-  /** As the models registry names it: `OpenAI`, `Echo`. */
-  readonly provider: string
+export interface LLMProvider extends ProviderKey.Keyed {
   readonly stream: (request: ProviderRequest) => Stream.Stream<LLMEvent, ConnectorError>
-  readonly credentials: {
-    /** Variable with the operator's own key. */
-    readonly environment: string | undefined
-    /** The operator's own key from the settings; wins over the variable. */
-    readonly apiKey?: Redacted.Redacted | undefined
-    /** Whether a call without any key makes no sense. */
-    readonly required: boolean
-  }
 }
 
 /** The contract: one provider of models. Several are installed side by side; the models registry names which one serves. */
@@ -99,31 +104,8 @@ const make = (options: { readonly standalone: boolean }) =>
     const vault = yield* Vault.Vault
     const record = yield* UsageSink
     const policy = yield* Policy
+    const collected = yield* Telemetry
     const guard = yield* Access.guard("LLM")
-
-    const modelOf = (model: string | ModelSpec) =>
-      typeof model === "string"
-        ? models.get(model)
-        : models.get(model.modelId).pipe(
-          Effect.asSome,
-          Effect.catchTag("ModelNotFound", () => Effect.succeedNone),
-          Effect.map((known) => fromSpec(model, Option.getOrUndefined(known)))
-        )
-
-    /** A server that a candidate put into its own models is judged as any place it would connect to. */
-    const reachable = (model: Models.Model) => {
-      const detail = model.baseURL !== undefined && ownAddress(model) && URL.canParse(model.baseURL)
-        ? policy.refusesUrl(new URL(model.baseURL))
-        : undefined
-      return detail === undefined ? Effect.void : Effect.fail(
-        new ConnectorError({
-          connector: model.provider,
-          method: "stream",
-          reason: "InvalidInput",
-          detail: `the server of the model "${model.name}" must not be asked: ${detail}`
-        })
-      )
-    }
 
     const providerOf = (model: Models.Model) => {
       const provider = providers.get(model.provider.toLowerCase())
@@ -139,50 +121,27 @@ const make = (options: { readonly standalone: boolean }) =>
       )
     }
 
-    const keyOf = (model: Models.Model, { credentials, provider }: LLMProvider) => {
-      // A key the operator wrote in the settings is for all of the operator's models, after the asker's own.
-      const serves = options.standalone ? !ownAddress(model) : credentials.apiKey !== undefined && !model.isCustom
-      const modes = serves && !model.credentials.includes("none")
-        ? [...model.credentials, "internal" as const]
-        : model.credentials
-      return Credentials.resolve({
-        provider,
-        modes,
-        environment: credentials.environment,
-        operatorKey: credentials.apiKey
-      }).pipe(
-        Effect.provideService(Vault.Vault, vault),
-        Effect.catchTag("SecretNotFound", ({ name }) =>
-          Effect.fail(new MissingCredentials({ provider, lookedIn: [`secret "${name}" of the vault`] }))),
-        Effect.filterOrFail(
-          (key) =>
-            Option.isSome(key) || modes.includes("none") || !credentials.required || ownAddress(model),
-          () =>
-            new MissingCredentials({
-              provider,
-              lookedIn: modes.map((mode) => placeOf(mode, provider, credentials)),
-              variable: credentials.environment
-            })
-        ),
-        Effect.map(Option.getOrUndefined)
-      )
-    }
+    const keyOf = (model: Models.Model, provider: LLMProvider) =>
+      Effect.provideService(ProviderKey.keyOf(model, provider, options), Vault.Vault, vault)
 
     /** All that is decided before a provider is asked; the key is of this asker and for this call. */
     const prepare = Effect.fnUntraced(function*({ model: named, ...request }: Request) {
-      const model = yield* modelOf(named)
+      const model = yield* modelOf(models, named)
       const provider = yield* providerOf(model)
-      if (typeof named === "string") yield* reachable(model)
+      const judge = typeof named === "string" ? yield* ProviderKey.reachable(model, policy, "stream") : undefined
       const given = typeof named === "string" ? undefined : named.apiKey
       const merged = { ...model.params, ...defined(request), messages: request.messages }
       const prepared: ProviderRequest = {
         ...merged,
-        messages: merged.responseFormat === "json" ? instructed(merged.messages) : merged.messages,
+        messages: instructed(merged),
         maxTokens: capped(merged.maxTokens, model.outputTokens),
         modelId: model.modelId,
         baseURL: model.baseURL,
         apiKey: given === undefined ? yield* keyOf(model, provider) : Redacted.value(given) === "" ? undefined : given,
-        outputTokens: model.outputTokens
+        outputTokens: model.outputTokens,
+        interface: model.interface,
+        settings: model.settings,
+        policy: judge
       }
       return { model, provider, prepared }
     }, traced("LLM.prepare"))
@@ -195,19 +154,24 @@ const make = (options: { readonly standalone: boolean }) =>
           event.type !== "usage" ?
             Effect.void :
             Effect.flatMap(Clock.currentTimeMillis, (time) =>
-              record({ time, candidate, model: model.name, provider: provider.provider, usage: event.usage })), {
+              record({
+                time,
+                candidate,
+                model: model.name,
+                provider: provider.provider,
+                usage: event.usage,
+                prices: model.prices
+              })), {
           discard: true
         })
       const answer = retryingUntilBegun(provider.stream(prepared)).pipe(
-        (events) =>
-          checked(events, provider.provider),
-        Stream.mapChunksEffect((events) =>
-          Effect.as(used(events), events)
-        ),
+        (events) => checked(events, provider.provider),
+        Stream.mapChunksEffect((events) => Effect.as(used(events), events)),
         Candidate.streamAs(candidate)
       )
-      const attributes = { provider: provider.provider, model: model.name }
-      return (yield* isTraced) ? Stream.withSpan(answer, "LLM.stream", { attributes }) : answer
+      const { isCustom, modelId, name: requested } = model
+      const call = { provider: provider.provider, requested, modelId, isCustom, request: prepared }
+      return yield* GenAI.observed(call, answer, collected)
     })
 
     const stream = (request: Request) => Stream.unwrap(open(request))
@@ -247,23 +211,9 @@ export const standalone: Layer.Layer<LLM, never, LLMConnector> = Layer.effect(LL
       Models.layer,
       Layer.effect(Models.ModelsConnector, Models.inMemory("built-in models", builtInModels))
     ),
-    Layer.provide(
-      Vault.layer,
-      Layer.succeed(Vault.VaultConnector, {
-        shared: Option.none(),
-        get: () => Effect.succeedNone,
-        names: () => Effect.succeed([]),
-        set: () => noVault("set"),
-        remove: () => noVault("remove")
-      })
-    )
+    ProviderKey.withoutVault
   ])
 )
-
-const noVault = (method: string) =>
-  Effect.fail(
-    new ConnectorError({ connector: "none", method, reason: "Unsupported", detail: "no vault is configured" })
-  )
 
 /**
  * Three tries while the failure may pass, waiting as long as the provider asked; not once anything was answered, since it
@@ -295,52 +245,35 @@ const backoff = Schedule.identity<ConnectorError>().pipe(
 const longestWait = 30_000
 const waitOf = ({ retryAfter }: ConnectorError) => retryAfter === undefined ? 0 : Duration.toMillis(retryAfter)
 
+/** What a request's model is to its asker. */
+export const modelOf = (
+  models: typeof Models.Models.Service,
+  model: Request["model"]
+): Effect.Effect<Models.Model, Models.ModelNotFound | Models.ModelsError> =>
+  typeof model === "string"
+    ? models.get(model)
+    : models.get(model.modelId).pipe(
+      Effect.asSome,
+      Effect.catchTag("ModelNotFound", () => Effect.succeedNone),
+      Effect.map((known) => fromSpec(model, Option.getOrUndefined(known)))
+    )
+
 /** A model by value has what its entry in the registry says, unless that is another provider's or another address's. */
 const fromSpec = (spec: ModelSpec, entry: Models.Model | undefined): Models.Model => {
   const known = entry?.provider.toLowerCase() === spec.provider.toLowerCase() ? entry : undefined
   const moved = spec.baseURL !== undefined && spec.baseURL !== known?.baseURL
   return {
-    ...(known ?? unknownModel),
+    ...(known ?? ProviderKey.unknownModel),
     name: spec.modelId,
     modelId: known?.modelId ?? spec.modelId,
     provider: spec.provider,
     baseURL: spec.baseURL ?? known?.baseURL,
     contextTokens: spec.contextTokens ?? known?.contextTokens,
     outputTokens: spec.outputTokens ?? known?.outputTokens,
-    credentials: (moved ? unknownModel : known ?? unknownModel).credentials,
+    credentials: (moved ? ProviderKey.unknownModel : known ?? ProviderKey.unknownModel).credentials,
     isCustom: known === undefined || known.isCustom || moved
   }
 }
-
-const unknownModel: Models.Model = {
-  name: "",
-  modelId: "",
-  provider: "",
-  label: "",
-  features: [],
-  tags: [],
-  contextTokens: undefined,
-  outputTokens: undefined,
-  baseURL: undefined,
-  credentials: ["vault"],
-  interface: undefined,
-  params: {},
-  fallback: undefined,
-  settings: {},
-  enabled: true,
-  hidden: false,
-  isCustom: true
-}
-
-/** Whether the asker chose where the call goes: then the operator's key must not, and a server without keys may. */
-const ownAddress = (model: Models.Model) => model.isCustom && model.baseURL !== undefined
-
-const placeOf = (mode: Credentials.Mode, provider: string, { environment }: LLMProvider["credentials"]): string =>
-  mode === "vault"
-    ? `secret "${provider.toLowerCase()}" of the vault`
-    : mode === "internal"
-    ? ["settings.apiKey", ...(environment === undefined ? [] : [environment])].join(", ")
-    : "the model's own credentials"
 
 const capped = (asked: number | undefined, most: number | undefined) =>
   asked === undefined || most === undefined || most === 0 ? asked : Math.min(asked, most)
@@ -349,13 +282,21 @@ const defined = <A extends object>(record: A): A =>
   Object.fromEntries(Object.entries(record).filter(([, value]) => value !== undefined)) as A
 
 /** Providers differ in how well they keep to JSON, and some refuse JSON mode unless the word is in the prompt. */
-const instructed = (messages: ReadonlyArray<Message>): ReadonlyArray<Message> => {
+const instructed = (
+  { messages, responseFormat, responseSchema }: Pick<Request, "messages" | "responseFormat" | "responseSchema">
+): ReadonlyArray<Message> => {
+  if (responseFormat !== "json" && responseSchema === undefined) return messages
+  const instruction = responseSchema === undefined
+    ? jsonInstruction
+    : `Answer with exactly one JSON object, nothing before or after it, that is valid against this JSON Schema:\n${
+      JSON.stringify(responseSchema)
+    }`
   const at = messages.findIndex(({ role }) => role === "system")
   return at < 0
-    ? [{ role: "system", content: jsonInstruction }, ...messages]
+    ? [{ role: "system", content: instruction }, ...messages]
     : messages.map((message, index) =>
       index === at && message.role === "system"
-        ? { role: "system", content: `${message.content}\n\n${jsonInstruction}` }
+        ? { role: "system", content: `${message.content}\n\n${instruction}` }
         : message
     )
 }

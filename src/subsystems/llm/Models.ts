@@ -9,6 +9,7 @@ import { traced } from "../../kernel/Trace.ts"
 import * as Access from "../../security/Access.ts"
 import * as Candidate from "../../security/Candidate.ts"
 import * as Credentials from "../../security/Credentials.ts"
+import { Prices } from "./Prices.ts"
 import { Parameters } from "./Prompt.ts"
 
 /** No model of that name in the registry of the candidate: never a silent substitute. */
@@ -24,6 +25,8 @@ export class ModelNotFound extends Schema.TaggedError<ModelNotFound>()("ModelNot
 const Size = Schema.Int.pipe(Schema.nonNegative())
 
 const Sizes = Schema.Struct({ tokens: Schema.optional(Size), completionTokens: Schema.optional(Size) })
+
+export const Choice = Schema.Literal("order", "price", "latency")
 
 /** One model as registry files hold it; fields unknown here are ignored. */
 export const ModelEntry = Schema.Struct({
@@ -50,6 +53,11 @@ export const ModelEntry = Schema.Struct({
   interface: Schema.optional(Schema.Literal("chat.completions", "responses", "generateContent", "generateImages")),
   /** Parameters of calls that leave them out. */
   params: Schema.optional(Parameters),
+  prices: Schema.optional(Prices),
+  /** A choice among other entries: the first that can serve a call does, the next one when it fails. Its data are the first's. */
+  models: Schema.optional(Schema.NonEmptyArray(Schema.NonEmptyString)),
+  /** In which order they are asked: as listed (the default), the cheapest first, or the one that lately answered soonest. */
+  choose: Schema.optional(Choice),
   /** Another entry to call when a call of this one fails. */
   fallbackLLM: Schema.optional(Schema.String),
   /** What only one provider knows: region, project, foundation model. */
@@ -75,6 +83,11 @@ export interface Model {
   readonly credentials: ReadonlyArray<Credentials.Mode>
   readonly interface: ModelEntry["interface"]
   readonly params: Parameters
+  /** None: nobody knows what it costs. */
+  readonly prices: Prices | undefined
+  /** Other names of the registry this one stands for; none for most. */
+  readonly models: ReadonlyArray<string>
+  readonly choose: typeof Choice.Type
   readonly fallback: string | undefined
   readonly settings: Readonly<Record<string, unknown>>
   readonly enabled: boolean
@@ -206,9 +219,10 @@ const resolve = ({ own, shared }: Registry, name: string): Model | string => {
   const entry = custom ?? shared.get(name)
   if (entry === undefined) return name
   // A candidate's model may refine the operator's model of the same name.
-  const ofOperator = custom === undefined || entry.alias === name || !own.has(entry.alias ?? name)
-  const alias = entry.alias === undefined ? undefined : follow(ofOperator ? shared : own, entry.alias)
-  if (entry.alias !== undefined && alias === undefined) return entry.alias
+  const target = entry.alias ?? entry.models?.[0]
+  const ofOperator = custom === undefined || target === name || !own.has(target ?? name)
+  const alias = target === undefined ? undefined : follow(ofOperator ? shared : own, target)
+  if (target !== undefined && alias === undefined) return target
   const whole = { ...entry, ...alias }
   if (whole.provider === undefined) return name
   const sizes = entry.keyOptions ?? whole.keyOptions
@@ -230,12 +244,25 @@ const resolve = ({ own, shared }: Registry, name: string): Model | string => {
     credentials: (isList(modes) ? modes : [modes]).filter((mode) => trusted || mode !== "internal"),
     interface: whole.interface,
     params: { ...whole.params, ...entry.params },
-    fallback: whole.fallbackLLM,
+    // What a candidate says its model costs must not make it cheaper than it is for whoever pays.
+    prices: custom === undefined ? whole.prices : pricesIn(shared, whole.provider, whole.modelId ?? name),
+    models: entry.models ?? [],
+    choose: entry.choose ?? "order",
+    fallback: entry.fallbackLLM ?? whole.fallbackLLM,
     settings: whole.settings ?? {},
     enabled: entry.enabled ?? true,
     hidden: entry.hidden ?? false,
     isCustom: custom !== undefined
   }
+}
+
+/** What the operator says that a provider takes for one of its models. */
+const pricesIn = (shared: ReadonlyMap<string, ModelEntry>, provider: string, modelId: string): Prices | undefined => {
+  for (const [name, entry] of shared) {
+    const isThat = entry.provider?.toLowerCase() === provider.toLowerCase() && (entry.modelId ?? name) === modelId
+    if (isThat && entry.prices !== undefined) return entry.prices
+  }
+  return undefined
 }
 
 /** An entry over what its alias, and that one's, says; nothing when the chain breaks or closes. */
@@ -245,8 +272,9 @@ const follow = (entries: ReadonlyMap<string, ModelEntry>, name: string, seen: Re
 {
   const entry = entries.get(name)
   if (entry === undefined || seen.includes(name)) return undefined
-  if (entry.alias === undefined) return { ...entry, modelId: entry.modelId ?? name }
-  const alias = follow(entries, entry.alias, [...seen, name])
+  const target = entry.alias ?? entry.models?.[0]
+  if (target === undefined) return { ...entry, modelId: entry.modelId ?? name }
+  const alias = follow(entries, target, [...seen, name])
   return alias === undefined ? undefined : { ...entry, ...alias }
 }
 

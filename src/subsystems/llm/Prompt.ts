@@ -128,7 +128,8 @@ export const LLMEvent = Schema.Union(
     name: Schema.String,
     arguments: Schema.String
   }),
-  Schema.Struct({ type: Schema.Literal("usage"), usage: Usage }),
+  /** `cached`: the answer was given before and is repeated; it took nothing. */
+  Schema.Struct({ type: Schema.Literal("usage"), usage: Usage, cached: Schema.optional(Schema.Boolean) }),
   Schema.Struct({ type: Schema.Literal("finish"), reason: FinishReason })
 )
 export type LLMEvent = typeof LLMEvent.Type

@@ -1,13 +1,11 @@
-/**
- * LLMContext: the histories of conversations, kept in Storage in the asker's home and as safe as anything there; and how
- * much of a history a model is given.
- */
+/** LLMContext: the histories of conversations, kept in Storage in the asker's home and as safe as anything there. */
 import { Context, Effect, Layer, Option, ParseResult, Schema } from "effect"
 import { ConnectorError } from "../../kernel/ConnectorError.ts"
 import { traced } from "../../kernel/Trace.ts"
 import * as Access from "../../security/Access.ts"
 import * as Address from "../../security/Address.ts"
 import { Storage, type StorageError } from "../io/Storage.ts"
+import { turnsOf } from "../llm/ContextWindow.ts"
 import { Message } from "../llm/Prompt.ts"
 
 /** More than one conversation may hold: nothing of the append was stored. */
@@ -19,19 +17,6 @@ export class ConversationFull extends Schema.TaggedError<ConversationFull>()("Co
   override get message(): string {
     return `The conversation "${this.conversation}" would exceed ${this.maxMessages} messages or ${this.maxBytes} bytes. ` +
       `Clear it, or begin another`
-  }
-}
-
-/** One turn alone does not fit into the context of the model. */
-export class ContextExceeded extends Schema.TaggedError<ContextExceeded>()("ContextExceeded", {
-  /** Estimated size of the system message and the last turn. */
-  tokens: Schema.Int,
-  /** What of the context is left for them. */
-  maxTokens: Schema.Int
-}) {
-  override get message(): string {
-    return `The system prompt and the last turn take about ${this.tokens} tokens, and there is room for ${this.maxTokens}. ` +
-      `Shorten them, or use a model with a larger context`
   }
 }
 
@@ -133,47 +118,6 @@ const corrupted = (conversation: string) =>
 const unusable = (method: string, reason: "Corrupted" | "InvalidInput", detail: string) =>
   new ConnectorError({ connector: "LLMContext", method, reason, detail })
 
-/* ------------------------------------------------------------------------------------------------------------------
- * The window of a history that a model is given
- * ---------------------------------------------------------------------------------------------------------------- */
-
-export interface Window {
-  /** Size of the model's context. */
-  readonly contextTokens: number
-  /** Tokens of it to leave for the answer. */
-  readonly reserve: number
-  readonly count?: (text: string) => number
-}
-
-/** Four bytes of UTF-8 a token: near for English prose, too high for most other text, so that the window rather is too small. */
-export const estimateTokens = (text: string): number => Math.ceil(Buffer.byteLength(text) / 4)
-
-/**
- * The system messages and as many of the latest turns as fit, in their order. A turn is a user message and all that
- * follows up to the next one, and is kept or dropped as a whole, so that no tool call is without its result.
- */
-export const fit = (
-  messages: ReadonlyArray<Message>,
-  { contextTokens, count = estimateTokens, reserve }: Window
-): Effect.Effect<ReadonlyArray<Message>, ContextExceeded> => {
-  const system = messages.filter(({ role }) => role === "system")
-  const turns = turnsOf(messages.filter(({ role }) => role !== "system"))
-  const sizeOf = (some: ReadonlyArray<Message>) => some.reduce((sum, one) => sum + tokensOf(one, count), 0)
-  const maxTokens = Math.max(0, contextTokens - reserve)
-  let tokens = sizeOf(system)
-  let from = turns.length
-  while (from > 0) {
-    const more = sizeOf(turns[from - 1]!)
-    if (tokens + more > maxTokens) break
-    tokens += more
-    from--
-  }
-  if (tokens > maxTokens || (from === turns.length && from > 0)) {
-    return Effect.fail(new ContextExceeded({ tokens: sizeOf([...system, ...(turns.at(-1) ?? [])]), maxTokens }))
-  }
-  return Effect.succeed([...system, ...turns.slice(from).flat()])
-}
-
 /** The latest whole turns of at most {@link maxMessages} messages, for histories that are not stored. */
 export const latest = (messages: ReadonlyArray<Message>): ReadonlyArray<Message> => {
   const turns = turnsOf(messages)
@@ -181,35 +125,3 @@ export const latest = (messages: ReadonlyArray<Message>): ReadonlyArray<Message>
   const from = turns.findIndex((turn) => total <= maxMessages || (total -= turn.length) < 0)
   return from <= 0 ? messages : turns.slice(from).flat()
 }
-
-export const turnsOf = (messages: ReadonlyArray<Message>): ReadonlyArray<ReadonlyArray<Message>> => {
-  const turns: Array<Array<Message>> = []
-  for (const message of messages) {
-    const turn = turns.at(-1)
-    if (turn === undefined || message.role === "user") turns.push([message])
-    else turn.push(message)
-  }
-  return turns
-}
-
-/** With what a provider adds around a message and a part; a file counts as a large image does. */
-export const tokensOf = (message: Message, count: (text: string) => number = estimateTokens): number =>
-  perMessage + (message.role === "system"
-    ? count(message.content)
-    : message.content.reduce((sum, part) => {
-      switch (part.type) {
-        case "text":
-        case "reasoning":
-          return sum + count(part.text)
-        case "file":
-          return sum + perFile
-        case "tool-call":
-          return sum + count(part.name) + count(JSON.stringify(part.params))
-        case "tool-result":
-          return sum + count(part.name) +
-            count(typeof part.result === "string" ? part.result : JSON.stringify(part.result) ?? "")
-      }
-    }, 0))
-
-const perMessage = 4
-const perFile = 1105

@@ -1,8 +1,9 @@
-import { assert, describe, it, layer } from "@effect/vitest"
-import { Effect, Either, FastCheck as fc, Layer } from "effect"
+import { assert, layer } from "@effect/vitest"
+import { Effect, Layer } from "effect"
 import { MemoryStorage } from "../../../src/connectors/storage/MemoryStorage.ts"
 import * as Candidate from "../../../src/security/Candidate.ts"
 import { Storage } from "../../../src/subsystems/io/Storage.ts"
+import * as ContextWindow from "../../../src/subsystems/llm/ContextWindow.ts"
 import * as Prompt from "../../../src/subsystems/llm/Prompt.ts"
 import * as LLMContext from "../../../src/subsystems/memory/LLMContext.ts"
 
@@ -48,7 +49,7 @@ layer(services)("LLMContext", (it) => {
       const context = yield* LLMContext.LLMContext
       const turns = Array.from({ length: 20 }, (_, at) => [Prompt.user(`q${at}`), Prompt.assistant(`a${at}`)])
       yield* Effect.forEach(turns, (messages) => context.append("race", messages), { concurrency: "unbounded" })
-      const stored = LLMContext.turnsOf(yield* context.load("race"))
+      const stored = ContextWindow.turnsOf(yield* context.load("race"))
       const sorted = (all: ReadonlyArray<unknown>) => all.map((one) => JSON.stringify(one)).sort()
       assert.deepStrictEqual(sorted(stored), sorted(turns))
     }).pipe(as))
@@ -124,83 +125,4 @@ layer(services)("LLMContext", (it) => {
         assert.include(error.message, "Corrupted")
       }
     }).pipe(as))
-})
-
-describe("fit", () => {
-  /** One token a character, so that sizes can be counted by hand: a message costs its text and 4. */
-  const count = (text: string) => text.length
-  const fit = (messages: ReadonlyArray<Prompt.Message>, contextTokens: number, reserve = 0) =>
-    LLMContext.fit(messages, { contextTokens, reserve, count })
-
-  it.effect("drops the oldest turns, and keeps the system message", () =>
-    Effect.gen(function*() {
-      const [s, q1, a1, q2, a2] = [
-        Prompt.system("s"),
-        Prompt.user("1"),
-        Prompt.assistant("1"),
-        Prompt.user("2"),
-        Prompt.assistant("2")
-      ]
-      const all = [s, q1, a1, q2, a2]
-      assert.deepStrictEqual(yield* fit(all, 25), all)
-      assert.deepStrictEqual(yield* fit(all, 24), [s, q2, a2])
-      assert.deepStrictEqual(yield* fit(all, 30, 6), [s, q2, a2])
-      assert.deepStrictEqual(yield* fit(all, 15), [s, q2, a2])
-      assert.deepInclude(yield* Effect.flip(fit(all, 14)), { _tag: "ContextExceeded", tokens: 15, maxTokens: 14 })
-    }))
-
-  it.effect("takes four bytes for a token unless told otherwise", () =>
-    Effect.gen(function*() {
-      assert.strictEqual(LLMContext.estimateTokens("12345"), 2)
-      assert.strictEqual(LLMContext.estimateTokens("üü"), 1)
-      const messages = [Prompt.user("x".repeat(400))]
-      assert.deepStrictEqual(yield* LLMContext.fit(messages, { contextTokens: 104, reserve: 0 }), messages)
-      yield* Effect.flip(LLMContext.fit(messages, { contextTokens: 103, reserve: 0 }))
-    }))
-
-  const word = fc.string({ maxLength: 12 })
-  const roundOf = (id: string, text: string): ReadonlyArray<Prompt.Message> => [called(id + text), resulted(id + text)]
-  const someTurn = fc.tuple(word, fc.array(word, { maxLength: 3 }), fc.option(word)).map((
-    [question, rounds, answer]
-  ) => [
-    Prompt.user(question),
-    ...rounds.flatMap((text, at) => roundOf(`${at}`, text)),
-    ...(answer === null ? [] : [Prompt.assistant(answer)])
-  ])
-  const someMessages = fc.tuple(fc.option(word), fc.array(someTurn, { maxLength: 6 })).map(([system, turns]) => [
-    ...(system === null ? [] : [Prompt.system(system)]),
-    ...turns.flat()
-  ])
-
-  it.effect.prop(
-    "keeps order, whole turns and the budget; or the last turn is too large",
-    [someMessages, fc.integer({ min: 0, max: 400 }), fc.integer({ min: 0, max: 50 })],
-    ([messages, contextTokens, reserve]) =>
-      Effect.gen(function*() {
-        const size = (some: ReadonlyArray<Prompt.Message>) =>
-          some.reduce((sum, one) => sum + LLMContext.tokensOf(one, count), 0)
-        const budget = Math.max(0, contextTokens - reserve)
-        const system = messages.filter(({ role }) => role === "system")
-        const turns = LLMContext.turnsOf(messages.slice(system.length))
-        const result = yield* Effect.either(fit(messages, contextTokens, reserve))
-        if (Either.isLeft(result)) {
-          return assert.isAbove(size([...system, ...(turns.at(-1) ?? [])]), budget)
-        }
-        const kept = result.right
-        assert.isAtMost(size(kept), budget)
-        const rest = kept.slice(system.length)
-        assert.deepStrictEqual(kept.slice(0, system.length), system)
-        assert.deepStrictEqual(rest, messages.slice(messages.length - rest.length))
-        if (turns.length > 0) assert.strictEqual(rest[0]?.role, "user")
-        const next = turns.at(-1 - LLMContext.turnsOf(rest).length)
-        if (turns.length > LLMContext.turnsOf(rest).length) assert.isAbove(size(kept) + size(next ?? []), budget)
-        const ids = (role: string) =>
-          rest.filter((one) => one.role === role).flatMap((one) =>
-            typeof one.content === "string" ?
-              [] :
-              one.content.flatMap((part) => part.type === "tool-call" || part.type === "tool-result" ? [part.id] : [])
-          )
-        assert.deepStrictEqual(ids("assistant"), ids("tool"))
-      })
-  )
 })

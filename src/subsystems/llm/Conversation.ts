@@ -1,0 +1,280 @@
+/**
+ * A conversation with a model that may use tools: a turn asks the model, runs the tools it calls, tells it their results and
+ * asks again, until it answers without a call or a budget is used up. What tools give is data: it changes neither who is
+ * asking, nor the tools, nor the budgets.
+ */
+import { Chunk, type Duration, Effect, Mailbox, Ref, Schema, Stream } from "effect"
+import * as Candidate from "../../security/Candidate.ts"
+import * as LLMContext from "../memory/LLMContext.ts"
+import * as ContextWindow from "./ContextWindow.ts"
+import * as LLM from "./LLM.ts"
+import { ModelAnswer } from "./ModelAnswer.ts"
+import * as Models from "./Models.ts"
+import * as Prompt from "./Prompt.ts"
+import * as ToolCalls from "./ToolCalls.ts"
+
+export type { ConversationTool } from "./ToolCalls.ts"
+
+const Interruption = Schema.Literal("length", "content-filter", "error", "max_tool_calls")
+
+/**
+ * `start`, then anything in any number, then `end` once; or a failure instead of `end`. Every `toolCall` is followed by its
+ * `toolResult`.
+ */
+export const ConversationEvent = Schema.Union(
+  Schema.Struct({ type: Schema.Literal("start") }),
+  Schema.Struct({ type: Schema.Literal("content"), text: Schema.String }),
+  Schema.Struct({ type: Schema.Literal("thinking"), text: Schema.String }),
+  Schema.Struct({
+    type: Schema.Literal("toolCall"),
+    id: Schema.String,
+    name: Schema.String,
+    params: Schema.Record({ key: Schema.String, value: Schema.Unknown }),
+    /** What to tell a person while it runs. */
+    status: Schema.String
+  }),
+  Schema.Struct({
+    type: Schema.Literal("toolResult"),
+    id: Schema.String,
+    name: Schema.String,
+    result: Schema.Unknown,
+    isFailure: Schema.Boolean
+  }),
+  Schema.Struct({ type: Schema.Literal("usage"), usage: Prompt.Usage }),
+  /** The answer is less than it could be: cut off, withheld, or a budget of tools was used up. */
+  Schema.Struct({ type: Schema.Literal("interrupted"), reason: Interruption }),
+  /** `text`: all content of the turn. */
+  Schema.Struct({ type: Schema.Literal("end"), text: Schema.String, reason: Prompt.FinishReason })
+)
+export type ConversationEvent = typeof ConversationEvent.Type
+
+export type ConversationError = LLM.LLMError | LLMContext.LLMContextError | ContextWindow.ContextExceeded
+
+export interface ConversationOptions<R = never> {
+  readonly model: string | LLM.ModelSpec
+  /** The system prompt; empty for none. */
+  readonly system: string
+  /** Of two tools with one name, the first is used. */
+  readonly tools: ReadonlyArray<ToolCalls.ConversationTool<R>>
+  /** Calls of tools in one turn. Default 100. */
+  readonly maxToolCalls?: number | undefined
+  /** How often in one turn the model may call tools. Default 25. */
+  readonly maxRounds?: number | undefined
+  /** Tools at work at once. Default 4. */
+  readonly concurrency?: number | undefined
+  /** After this a tool counts as failed. Default 10 minutes. */
+  readonly toolTimeout?: Duration.DurationInput | undefined
+  /** Keeps the history under this id, in the home of whoever asks. Without it, it lasts as long as the conversation. */
+  readonly history?: { readonly id: string } | undefined
+  readonly parameters?: Prompt.Parameters | undefined
+  /** Used at most of the model's context. Default 131 072. */
+  readonly contextTokens?: number | undefined
+}
+
+export interface Conversation<R = never> {
+  /**
+   * One turn, to its end as the candidate who began to consume it. The history gets the whole turn just before `end`; of one
+   * that failed or was interrupted it gets nothing.
+   */
+  readonly prompt: (
+    message: string,
+    files?: ReadonlyArray<Prompt.FilePart>
+  ) => Stream.Stream<ConversationEvent, ConversationError, R>
+  /** The text of a whole turn. */
+  readonly ask: (message: string, files?: ReadonlyArray<Prompt.FilePart>) => Effect.Effect<string, ConversationError, R>
+}
+
+export const make = Effect.fnUntraced(function*<R = never>(options: ConversationOptions<R>) {
+  const llm = yield* LLM.LLM
+  const models = yield* Models.Models
+  const history = yield* historyOf(options.history)
+  const tools = new Map(options.tools.toReversed().map((one) => [one.tool.name, one]))
+  const system = options.system === "" ? [] : [Prompt.system(options.system)]
+
+  /** A model the registry does not know is for the LLM service to refuse. */
+  const modelSizes = Effect.suspend(() => {
+    const { model } = options
+    const given = typeof model === "string"
+      ? {}
+      : { contextTokens: model.contextTokens, outputTokens: model.outputTokens }
+    return models.get(typeof model === "string" ? model : model.modelId).pipe(
+      Effect.map((known) => ({
+        contextTokens: given.contextTokens ?? known.contextTokens,
+        outputTokens: given.outputTokens ?? known.outputTokens
+      })),
+      Effect.catchTag("ModelNotFound", () => Effect.succeed(given))
+    )
+  })
+
+  const begin = Effect.fnUntraced(function*(message: Prompt.Message) {
+    const who = yield* Candidate.current
+    const before = yield* history.load
+    const fitter = yield* ContextWindow.fitter(llm, options.model)
+    const window = windowOf(options, yield* modelSizes, fitter)
+    const turn = turnOf({ options, llm, tools, fitter, window, before: [...system, ...before], message })
+    return Stream.make<[ConversationEvent]>({ type: "start" }).pipe(
+      Stream.concat(turn.events),
+      Stream.concat(Stream.fromEffect(Effect.suspend(() => Effect.as(history.append(turn.messages), turn.end())))),
+      Candidate.streamAs(who)
+    )
+  })
+
+  const prompt: Conversation<R>["prompt"] = (message, files) => Stream.unwrap(begin(Prompt.user(message, files)))
+  const conversation: Conversation<R> = { prompt, ask: (message, files) => answerOf(prompt(message, files)) }
+  return conversation
+})
+
+/** The text a turn ended with. */
+export const answerOf = <E, R>(events: Stream.Stream<ConversationEvent, E, R>): Effect.Effect<string, E, R> =>
+  Stream.runFold(events, "", (text, event) => event.type === "end" ? event.text : text)
+
+interface History {
+  readonly load: Effect.Effect<ReadonlyArray<Prompt.Message>, LLMContext.LLMContextError>
+  readonly append: (messages: ReadonlyArray<Prompt.Message>) => Effect.Effect<void, LLMContext.LLMContextError>
+}
+
+const historyOf = (stored: { readonly id: string } | undefined): Effect.Effect<History, never, LLMContext.LLMContext> =>
+  Effect.gen(function*() {
+    const context = yield* LLMContext.LLMContext
+    if (stored !== undefined) {
+      return { load: context.load(stored.id), append: (messages) => context.append(stored.id, messages) }
+    }
+    const kept = yield* Ref.make<ReadonlyArray<Prompt.Message>>([])
+    return {
+      load: Ref.get(kept),
+      append: (messages) => Ref.update(kept, (before) => LLMContext.latest([...before, ...messages]))
+    }
+  })
+
+/** What the model's context holds beside the answer and the tools. */
+const windowOf = <R>(
+  { contextTokens = 131_072, parameters, tools }: ConversationOptions<R>,
+  model: { readonly contextTokens?: number | undefined; readonly outputTokens?: number | undefined },
+  { count }: ContextWindow.Fitter
+): ContextWindow.Window => {
+  const context = Math.min(contextTokens, model.contextTokens || Infinity)
+  const answer = Math.min(parameters?.maxTokens ?? 8192, model.outputTokens || Infinity, Math.floor(context / 2))
+  const declared = count(JSON.stringify(tools.map(({ tool }) => tool)))
+  return { contextTokens: context, reserve: answer + declared, count }
+}
+
+/* ------------------------------------------------------------------------------------------------------------------
+ * One turn
+ * ---------------------------------------------------------------------------------------------------------------- */
+
+interface TurnOptions<R> {
+  readonly options: ConversationOptions<R>
+  readonly llm: typeof LLM.LLM.Service
+  readonly tools: ToolCalls.Tools<R>
+  readonly fitter: ContextWindow.Fitter
+  readonly window: ContextWindow.Window
+  readonly before: ReadonlyArray<Prompt.Message>
+  readonly message: Prompt.Message
+}
+
+const turnOf = <R>({ before, fitter, llm, message, options, tools, window }: TurnOptions<R>) => {
+  const { concurrency = 4, maxRounds = 25, maxToolCalls = 100, parameters, toolTimeout = "10 minutes" } = options
+  const declared = Array.from(options.tools, ({ tool }) => tool).filter(({ name }, at, all) =>
+    all.findIndex((other) => other.name === name) === at
+  )
+  const messages: Array<Prompt.Message> = [message]
+  let text = ""
+  let rounds = 0
+  let callsLeft = maxToolCalls
+  let reason: Prompt.FinishReason = "unknown"
+
+  type Events = Stream.Stream<ConversationEvent, ConversationError, R>
+
+  /** Half of the room left, so that no result takes it from the rounds to come. */
+  const limitsFor = (calls: number): ToolCalls.Limits => {
+    const kept = [...before.filter(({ role }) => role === "system"), ...messages]
+    const used = kept.reduce((sum, one) => sum + ContextWindow.tokensOf(one, fitter.count), window.reserve)
+    return { timeout: toolTimeout, maxResultTokens: Math.max(0, Math.floor((window.contextTokens - used) / 2 / calls)) }
+  }
+
+  /** One answer of the model, and what follows from it. */
+  const ask = (last: boolean): Events =>
+    Stream.unwrap(Effect.map(fitter.fit([...before, ...messages], window), (fitted) => {
+      const answer = new ModelAnswer()
+      return llm.stream({
+        ...parameters,
+        model: options.model,
+        messages: last ? [...fitted, Prompt.user(summarise)] : fitted,
+        ...(last || declared.length === 0 ? {} : { tools: declared })
+      }).pipe(
+        Stream.mapChunks(Chunk.filterMap((event) => answer.add(event))),
+        Stream.concat(Stream.suspend(() => follow(answer, last)))
+      )
+    }))
+
+  const follow = (answer: ModelAnswer, last: boolean): Events => {
+    reason = answer.reason
+    text += answer.text
+    const cut = interruptionOf(reason)
+    // Of an answer that was cut off nobody knows whether the arguments of its calls are whole.
+    const calls = cut === undefined && !last ? answer.calls : []
+    const content = answer.content(calls.length > 0)
+    if (content.length > 0) messages.push({ role: "assistant", content })
+    if (calls.length > 0) return callTools(calls)
+    return cut === undefined ? Stream.empty : Stream.make(interrupted(cut))
+  }
+
+  /** The events of tools at work, with what they say meanwhile; what they say as content belongs to the answer. */
+  const withSpoken = (work: (say: ToolCalls.Say) => Events): Events =>
+    Stream.unwrap(Effect.map(Mailbox.make<ConversationEvent>(), (spoken) => {
+      const say: ToolCalls.Say = (kind, words) => {
+        if (kind === "content") text += words
+        spoken.unsafeOffer({ type: kind, text: words })
+      }
+      return Stream.merge(
+        Stream.concat(work(say), Stream.drain(Stream.fromEffect(spoken.end))),
+        Mailbox.toStream(spoken)
+      )
+    }))
+
+  const callTools = (calls: ReadonlyArray<ToolCalls.Call>): Events => {
+    rounds += 1
+    const allowed = rounds > maxRounds ? 0 : Math.min(calls.length, callsLeft)
+    callsLeft -= allowed
+    const results: Array<Prompt.ToolResultPart> = []
+    const limits = limitsFor(calls.length)
+    const execute = (call: ToolCalls.Call, at: number, say: ToolCalls.Say) =>
+      at < allowed ? ToolCalls.run(call, tools, limits, say) : Effect.succeed(ToolCalls.pending(call))
+    const announced = calls.map(({ part }): ConversationEvent => ({
+      type: "toolCall",
+      id: part.id,
+      name: part.name,
+      params: part.params,
+      status: tools.get(part.name)?.status ?? `Calling ${part.name}`
+    }))
+    return Stream.fromIterable(announced).pipe(
+      Stream.concat(
+        withSpoken((say) =>
+          Stream.fromIterable(calls.map((call, at) => execute(call, at, say))).pipe(
+            Stream.mapEffect((result) => result, { concurrency: Math.max(1, concurrency) }),
+            Stream.map((result): ConversationEvent => {
+              results.push(result)
+              return { ...result, type: "toolResult" }
+            })
+          )
+        )
+      ),
+      Stream.concat(Stream.suspend((): Events => {
+        messages.push({ role: "tool", content: results })
+        return allowed === calls.length
+          ? ask(false)
+          : Stream.concat(Stream.make(interrupted("max_tool_calls")), ask(true))
+      }))
+    )
+  }
+
+  return { events: ask(false), messages, end: (): ConversationEvent => ({ type: "end", text, reason }) }
+}
+
+const summarise =
+  "No more tool calls are allowed in this turn. Answer now with what you know, and say what is left undone."
+
+const interrupted = (reason: typeof Interruption.Type): ConversationEvent => ({ type: "interrupted", reason })
+
+const interruptionOf = (reason: Prompt.FinishReason) =>
+  reason === "length" || reason === "content-filter" || reason === "error" ? reason : undefined
