@@ -1,7 +1,8 @@
 /**
- * List prices of well-known models by the provider's own name, in US dollars for a million tokens, as the providers' price
- * pages state them: platform.openai.com/docs/pricing, docs.anthropic.com/en/docs/about-claude/pricing,
- * ai.google.dev/gemini-api/docs/pricing, groq.com/pricing. An operator's registry replaces what has changed or was negotiated.
+ * List prices of well-known models by the provider's own name, in US dollars for a million tokens, as they were known when this
+ * was written. They change: compare them with the price pages before money depends on them (platform.openai.com/docs/pricing,
+ * docs.anthropic.com/en/docs/about-claude/pricing, ai.google.dev/gemini-api/docs/pricing, groq.com/pricing). `prices` in an
+ * operator's registry replaces what has changed or was negotiated.
  */
 import type { Prices } from "./Prices.ts"
 
