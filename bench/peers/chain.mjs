@@ -92,7 +92,13 @@ const engines = {
       name: "Chain",
       version: "1.0.0",
       components: [
-        component("E", "APIEndpoint", { endpoint: "go", method: "POST" }, port("x"), port("x", { expression: "body.x" })),
+        component(
+          "E",
+          "APIEndpoint",
+          { endpoint: "go", method: "POST" },
+          port("x"),
+          port("x", { expression: "body.x" })
+        ),
         ...ids.map((id) => component(id, "FHash", { algorithm: "md5", encoding: "hex" }, port("Data"), port("Hash")))
       ],
       connections: ids.map((id, n) => ({

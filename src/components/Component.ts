@@ -88,6 +88,8 @@ export interface RunInfo {
   readonly sessionId: string
   /** One call from outside and every nested run it causes: the `request` scope of memory components. */
   readonly workflowId: string
+  /** How many agents asked another one before this run began; none: nobody did. */
+  readonly depth?: number | undefined
   /** Conversation this run is a tool call of, if any: `useContextWindow` reads its history. */
   readonly conversationId: string | undefined
   /** The request an endpoint answers. */
@@ -146,6 +148,8 @@ export interface Component<Name extends string, C extends Fields, I extends Fiel
   readonly region: Region<Schema.Struct.Type<C>> | undefined
   /** An inert component (a note on the canvas): never run, not part of the graph. */
   readonly inert: boolean
+  /** The name of the component whose place it holds, by its settings as the document has them. */
+  readonly standsFor: ((settings: unknown) => string | undefined) | undefined
 }
 
 export type Region<Config> = Loop<Config> | Job<Config>
@@ -212,6 +216,7 @@ export const make = <
   readonly openInputs?: boolean
   readonly openOutputs?: boolean
   readonly inert?: boolean
+  readonly standsFor?: (settings: unknown) => string | undefined
   readonly region?: Region<Schema.Struct.Type<C>>
   readonly check?: (config: Schema.Struct.Type<C>, component: ComponentInfo) => ReadonlyArray<Advice>
   readonly answer?: (record: AnswerRecord, config: Schema.Struct.Type<C>) => unknown
@@ -229,6 +234,7 @@ export const make = <
   openInputs: options.openInputs ?? false,
   openOutputs: options.openOutputs ?? false,
   inert: options.inert ?? false,
+  standsFor: options.standsFor,
   region: options.region,
   check: options.check ?? (() => []),
   answer: options.answer,

@@ -21,7 +21,7 @@ export interface RunOptions {
   /** Variables of the agent. */
   readonly variables?: Readonly<Record<string, unknown>>
   /** What a component may know of its place, where a test cares. */
-  readonly step?: Partial<Pick<Component.Step, "agent" | "run" | "jobs" | "log" | "emit">>
+  readonly step?: Partial<Pick<Component.Step, "agent" | "run" | "jobs" | "log" | "emit" | "used">>
 }
 
 type Fields = Schema.Struct.Fields
@@ -78,7 +78,8 @@ export const runComponent = <C extends Fields, I extends Fields, O extends Field
         data,
         render: (template, how) => TemplateString.render(template, data, how),
         log: options.step?.log ?? (() => {}),
-        emit: options.step?.emit ?? (() => {})
+        emit: options.step?.emit ?? (() => {}),
+        used: options.step?.used ?? (() => {})
       }
     })
     return yield* result instanceof Component.ComponentFailed

@@ -11,15 +11,16 @@ const fileTypes = ["image", "audio", "video", "binary"]
  * The files of every input whose type is one, in the order of the ports. Of several files those the model cannot read are
  * left out; when it can read none, that is a failure.
  */
-export const load = Effect.fnUntraced(function*(
-  inputs: Readonly<Record<string, unknown>>,
-  step: Step,
-  model: Chosen
-) {
-  const values = step.component.inputs
-    .filter(({ type }) => fileTypes.includes(type.toLowerCase()))
-    .flatMap(({ name }) => [inputs[name]].flat(Infinity))
-    .filter((value) => value !== undefined && value !== null && value !== "")
+export const load = (inputs: Readonly<Record<string, unknown>>, step: Step, model: Chosen) =>
+  loadAll(
+    step.component.inputs.filter(({ type }) => fileTypes.includes(type.toLowerCase())).map(({ name }) => inputs[name]),
+    step,
+    model
+  )
+
+/** The same of values, or lists of them, that are files whatever the type of their input. */
+export const loadAll = Effect.fnUntraced(function*(given: ReadonlyArray<unknown>, step: Step, model: Chosen) {
+  const values = given.flat(Infinity).filter((value) => value !== undefined && value !== null && value !== "")
   if (model.isEcho || values.length === 0) return []
   const files = yield* Effect.forEach(values, (value) => Files.load(value), { concurrency: 4 })
   const readable = files.filter(({ mediaType }) => reads(model, mediaType))

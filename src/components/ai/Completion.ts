@@ -66,7 +66,7 @@ const isJson = ({ parts, source }: TemplateString.Template): boolean =>
 /** The outputs a document declares beyond the built-in ones: what the model is asked for by name. */
 export const customOutputs = ({ component }: Step): ReadonlyArray<PortInfo> =>
   component.outputs.filter((port) => !port.default && !builtIn.includes(port.name))
-const builtIn = ["_debug", "_error", "Reply"]
+const builtIn = ["_debug", "_error", "Reply", "Response"]
 
 /** The prompt, followed by the form the answer must have. */
 export const enhance = (prompt: string, outputs: ReadonlyArray<PortInfo>, placeholder = "<value>"): string =>
@@ -135,7 +135,12 @@ export const ask = Effect.fnUntraced(function*(
   return problem === undefined ? text : yield* failed(problem, text)
 })
 
-const problemOf = (reason: Prompt.FinishReason, text: string, { maxTokens }: Config): string | undefined => {
+/** Why an answer that ended for this reason is not whole, if it is not. */
+export const problemOf = (
+  reason: Prompt.FinishReason,
+  text: string,
+  { maxTokens }: { readonly maxTokens?: number | undefined } = {}
+): string | undefined => {
   switch (reason) {
     case "length":
       return `The answer was cut off: it reached the limit of output tokens${

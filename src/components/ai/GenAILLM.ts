@@ -1,5 +1,6 @@
 /** Asks a model, with files, the agent's system prompt and the conversation where wanted. */
 import { Effect, Schema } from "effect"
+import * as ContextWindow from "../../subsystems/llm/ContextWindow.ts"
 import * as Prompt from "../../subsystems/llm/Prompt.ts"
 import * as LLMContext from "../../subsystems/memory/LLMContext.ts"
 import * as Component from "../Component.ts"
@@ -53,7 +54,7 @@ const conversation = (step: Component.Step, contextTokens: number) =>
     const context = yield* LLMContext.LLMContext
     const messages = yield* context.load(conversationId)
     const answered = messages.at(-1)?.role === "user" ? messages.slice(0, -1) : messages
-    return yield* LLMContext.fit(answered.filter(({ role }) => role !== "system"), { contextTokens, reserve: 0 })
+    return yield* ContextWindow.fit(answered.filter(({ role }) => role !== "system"), { contextTokens, reserve: 0 })
   }).pipe(Effect.catchAll((error) =>
     Effect.sync(() => {
       step.log("warning", `asked without the conversation: ${error.message}`)

@@ -14,9 +14,8 @@ export const OpenAIImages = Connector.make({
   service: Images.standalone,
   settings: Settings,
   make: Effect.fnUntraced(function*(settings) {
-    const loaded = yield* Connector.lazily(
+    const loaded = yield* Connector.onFirstUse(
       "OpenAI",
-      "openai",
       Effect.all({
         sdk: Connector.vendor("OpenAI", "openai", () => import("openai")),
         vendor: VendorFetch.make("OpenAI", settings.timeout)

@@ -39,7 +39,7 @@ export const McpClient = Connector.make({
     const limits = { timeout: Duration.toMillis(timeout) }
 
     /** One try over one transport. What it opened is closed with the scope. */
-    const open = Effect.fnUntraced(function*(sdk: Sdk, transport: Transport) {
+    const open = Effect.fnUntraced(function*(sdk: Sdk, transport: Transport, attempt: Attempt) {
       let closed = false
       const client = new sdk.Client({ name: "effect-sre", version: "1" })
       client.onclose = () => {
@@ -47,18 +47,19 @@ export const McpClient = Connector.make({
       }
       yield* Effect.addFinalizer(() => ended(client, transport))
       yield* attempt("connect", (signal) => client.connect(transport, { ...limits, signal }))
-      return sessionOf(client, () => closed, limits)
+      return sessionOf(client, () => closed, limits, attempt)
     })
 
     const overHttp = (sdk: Sdk, target: Extract<Mcp.Target, { readonly _tag: "Http" }>) => {
+      const attempt = attempting(Object.values(Redacted.value(target.headers)))
       const options = {
         fetch: fetchFor(target.policy),
         requestInit: { headers: { ...Redacted.value(target.headers) } }
       }
       const streamable = Effect.suspend(() =>
-        open(sdk, new sdk.StreamableHTTPClientTransport(target.url, options) as Transport)
+        open(sdk, new sdk.StreamableHTTPClientTransport(target.url, options) as Transport, attempt)
       )
-      const events = Effect.suspend(() => open(sdk, new sdk.SSEClientTransport(target.url, options)))
+      const events = Effect.suspend(() => open(sdk, new sdk.SSEClientTransport(target.url, options), attempt))
       switch (target.transport) {
         case "http":
           return streamable
@@ -84,7 +85,8 @@ export const McpClient = Connector.make({
               env: { ...sdk.getDefaultEnvironment(), ...env },
               stderr: "ignore",
               ...(cwd === undefined ? {} : { cwd })
-            })
+            }),
+            attempting(Object.values(env))
           )
         }).pipe(Effect.catchTag("SessionLost", () => failure("connect", "Protocol", "the server refuses new sessions")))
     })
@@ -110,7 +112,8 @@ type Sdk = Effect.Effect.Success<typeof load>
 const sessionOf = (
   client: Client,
   isClosed: () => boolean,
-  limits: { readonly timeout: number }
+  limits: { readonly timeout: number },
+  attempt: Attempt
 ): Mcp.Session => ({
   isClosed,
   tools: attempt("tools", async (signal) => {
@@ -148,17 +151,26 @@ const ended = (client: Client, transport: Transport) =>
 const failure = (method: string, reason: ConnectorError["reason"], detail: string, cause?: Error) =>
   new ConnectorError({ connector: "McpClient", method, reason, detail, ...(cause === undefined ? {} : { cause }) })
 
-const attempt = <A>(method: string, evaluate: (signal: AbortSignal) => Promise<A>) =>
-  Effect.tryPromise({ try: evaluate, catch: (cause) => toError(method, cause) })
+/** What a server says of a failure may quote what it was sent: the values of `secrets` are taken out. */
+const attempting =
+  (secrets: ReadonlyArray<string>) => <A>(method: string, evaluate: (signal: AbortSignal) => Promise<A>) =>
+    Effect.tryPromise({ try: evaluate, catch: (cause) => toError(method, cause, secrets) })
+type Attempt = ReturnType<typeof attempting>
 
-const toError = (method: string, cause: unknown): Mcp.SessionLost | ConnectorError => {
+const toError = (
+  method: string,
+  cause: unknown,
+  secrets: ReadonlyArray<string>
+): Mcp.SessionLost | ConnectorError => {
   const refusal = PolicedFetch.refusalIn(cause)
   if (refusal !== undefined) return failure(method, "InvalidInput", refusal)
   const message = cause instanceof Error ? cause.message : "unknown error"
   const code = codeOf(cause)
   // Of a session that is gone a server says 404; some say 400 and why.
   if (method !== "connect" && (code === 404 || (code === 400 && /session/i.test(message)))) return new Mcp.SessionLost()
-  return failure(method, reasonOf(code, message), message.slice(0, 500))
+  const shown = secrets.map((one) => one.replace(/^\w+ /, "")).filter((one) => one.length > 3)
+    .reduce((text, one) => text.replaceAll(one, "[secret]"), message)
+  return failure(method, reasonOf(code, message), shown.slice(0, 500))
 }
 
 /** The status of an answer, or a code of JSON-RPC. */

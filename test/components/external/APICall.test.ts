@@ -1,5 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Effect } from "effect"
+import { Duration, Effect, Layer } from "effect"
+import { PublicUrls } from "../../../src/subsystems/io/PublicUrls.ts"
 import { answering, call, echo, failure, received, type Settings } from "./apicall.ts"
 
 describe("APICall", () => {
@@ -69,8 +70,45 @@ describe("APICall", () => {
         const server = yield* echo
         const error = yield* failure(server, { url: `${server.url}/?a=1&doc={{f}}` }, { f: "smythfs://a1.agent/x.txt" })
         assert.include(error.message, `"doc"`)
+        assert.include(error.message, "No object")
         assert.lengthOf(server.requests, 0)
       }))
+  })
+
+  describe("URL with stored files in its query", () => {
+    const urls = Layer.succeed(PublicUrls, {
+      make: ({ path }, timeToLive) =>
+        Effect.succeed(`https://files.example/${path}?s=${Duration.toSeconds(timeToLive)}`)
+    })
+
+    it.scopedLive("has addresses in their place that anybody can fetch, for the time of the call", () =>
+      Effect.gen(function*() {
+        const server = yield* echo
+        yield* call(
+          server,
+          { url: `${server.url}/?a=1&doc={{f}}&b=%26`, timeout: 5 },
+          { f: "smythfs://a1.agent/r.txt" },
+          { files: { "r.txt": "hello" } }
+        )
+        const { searchParams } = new URL(server.requests[0]!.url, server.url)
+        assert.deepStrictEqual(Object.fromEntries(searchParams), {
+          a: "1",
+          doc: "https://files.example/r.txt?s=65",
+          b: "&"
+        })
+      }).pipe(Effect.provide(urls)))
+
+    it.scopedLive("gives away no file of another agent, and no conversation", () =>
+      Effect.gen(function*() {
+        const server = yield* echo
+        const files = { "r.txt": "hello", "conversations/c1": "hello" }
+        for (const f of ["smythfs://b1.agent/r.txt", "smythfs://a1.agent/conversations/c1"]) {
+          const error = yield* failure(server, { url: `${server.url}/?doc={{f}}` }, { f }, { files })
+          assert.include(error.message, `"doc"`)
+          assert.match(error.message, /No object|conversation|not allowed|may not/)
+        }
+        assert.lengthOf(server.requests, 0)
+      }).pipe(Effect.provide(urls)))
   })
 
   describe("headers", () => {
@@ -165,20 +203,6 @@ describe("APICall", () => {
         assert.notInclude(request.body, "s3cr3t")
       }))
   })
-
-  it.scopedLive("refuses settings this build cannot honour, naming them", () =>
-    Effect.gen(function*() {
-      const server = yield* echo
-      for (
-        const [name, value] of [["proxy", "http://p:1"], ["oauth_con_id", "c1"], ["oauthService", "Google"]] as const
-      ) {
-        const error = yield* failure(server, { url: server.url, [name]: value })
-        assert.include(error.message, name)
-        assert.include(error.message, "not supported yet")
-      }
-      yield* call(server, { url: server.url, proxy: "", oauth_con_id: "None", oauthService: "None" })
-      assert.lengthOf(server.requests, 1)
-    }))
 })
 
 const secret = `s3cr3t"&/x`

@@ -1,19 +1,32 @@
 /** Runs `APICall` against real servers on loopback. */
 import { assert } from "@effect/vitest"
-import { ConfigProvider, Effect, Layer } from "effect"
+import { ConfigProvider, Effect, Layer, Redacted } from "effect"
+import { join } from "node:path"
 import { APICall } from "../../../src/components/external/APICall.ts"
+import { JSONFileManagedVault } from "../../../src/connectors/managedvault/JSONFileManagedVault.ts"
+import { NullManagedVault } from "../../../src/connectors/managedvault/NullManagedVault.ts"
 import { UndiciOutbound } from "../../../src/connectors/outbound/UndiciOutbound.ts"
 import { MemoryStorage } from "../../../src/connectors/storage/MemoryStorage.ts"
 import { EnvVault } from "../../../src/connectors/vault/EnvVault.ts"
 import { Teams } from "../../../src/security/Access.ts"
 import * as Candidate from "../../../src/security/Candidate.ts"
+import { ManagedVault } from "../../../src/security/ManagedVault.ts"
+import * as OAuthTokens from "../../../src/subsystems/io/OAuthTokens.ts"
+import { Storage } from "../../../src/subsystems/io/Storage.ts"
 import * as HttpServer from "../../fixtures/HttpServer.ts"
+import { tempFolder } from "../../fixtures/TempFolder.ts"
 import { runComponent, type RunOptions } from "../harness.ts"
 
 export type Settings = Readonly<Record<string, unknown>>
 
 interface Options extends Pick<RunOptions, "ports"> {
   readonly secrets?: Readonly<Record<string, string>>
+  /** What the agent's managed vault holds. */
+  readonly connections?: Readonly<Record<string, unknown>>
+  /** What the agent has stored, by key. */
+  readonly files?: Readonly<Record<string, string>>
+  /** What it may connect to beside the server. */
+  readonly allow?: ReadonlyArray<string>
 }
 
 /** Runs the component as an agent that may connect to `server` and whose team has `secrets`. */
@@ -21,28 +34,53 @@ export const call = (
   server: HttpServer.HttpServer,
   settings: Settings,
   inputs: Settings = {},
-  { secrets = {}, ...options }: Options = {}
+  { allow = [], connections = {}, files = {}, secrets = {}, ...options }: Options = {}
 ) =>
-  runComponent(APICall, { settings, inputs, ...options }).pipe(
+  Effect.zipRight(
+    Effect.zipRight(stored(connections), written(files)),
+    runComponent(APICall, { settings, inputs, ...options })
+  ).pipe(
     Candidate.as(Candidate.agent("a1")),
-    Effect.provide(services(server, secrets))
+    Effect.provide(services([server.rule, ...allow], secrets, Object.keys(connections).length > 0))
   )
+
+const stored = (connections: Readonly<Record<string, unknown>>) =>
+  Effect.flatMap(ManagedVault, (vault) =>
+    Effect.forEach(
+      Object.entries(connections),
+      ([key, value]) => Effect.orDie(vault.set(key, Redacted.make(JSON.stringify(value))))
+    ))
 
 export const failure = (...args: Parameters<typeof call>) => Effect.flip(call(...args))
 
-const services = (server: HttpServer.HttpServer, secrets: Readonly<Record<string, string>>) => {
+const written = (files: Readonly<Record<string, string>>) =>
+  Effect.flatMap(Storage, (storage) =>
+    Effect.forEach(
+      Object.entries(files),
+      ([key, text]) => Effect.orDie(storage.write(key, new TextEncoder().encode(text)))
+    ))
+
+const managedVault = Layer.unwrapScoped(
+  Effect.map(tempFolder, (folder) => JSONFileManagedVault.layer({ file: join(folder, "managed.json") }))
+)
+
+const services = (allow: ReadonlyArray<string>, secrets: Readonly<Record<string, string>>, keeps: boolean) => {
   const variables = Object.entries(secrets).map(([name, value]): [string, string] => [
     `SRE_SECRET_${name.toUpperCase().replaceAll(" ", "_")}`,
     value
   ])
-  return Layer.mergeAll(
-    UndiciOutbound.layer({ allow: [server.rule] }),
-    EnvVault.layer({ team: "t1" }).pipe(
-      Layer.provide(Layer.setConfigProvider(ConfigProvider.fromMap(new Map(variables)))),
-      Layer.provide(Layer.succeed(Teams, () => Effect.succeed(["t1"])))
-    ),
-    MemoryStorage.layer({})
-  ).pipe(Layer.orDie)
+  return OAuthTokens.layer().pipe(
+    Layer.provideMerge(Layer.mergeAll(
+      UndiciOutbound.layer({ allow }),
+      EnvVault.layer({ team: "t1" }).pipe(
+        Layer.provide(Layer.setConfigProvider(ConfigProvider.fromMap(new Map(variables)))),
+        Layer.provide(Layer.succeed(Teams, () => Effect.succeed(["t1"])))
+      ),
+      keeps ? managedVault : NullManagedVault.layer({}),
+      MemoryStorage.layer({})
+    )),
+    Layer.orDie
+  )
 }
 
 export const echo = HttpServer.make((_, response) => HttpServer.json(response, 200, { ok: true }))

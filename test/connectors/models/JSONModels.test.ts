@@ -32,8 +32,8 @@ describe("JSONModels", () => {
   it.effect("has the built-in models, and those of its settings over them or instead of them", () =>
     Effect.gen(function*() {
       const models = { mine: { provider: "Echo" }, "gpt-4o": { llm: "Echo" } }
-      assert.lengthOf(yield* names({}), 163)
-      assert.lengthOf(yield* names({ models }), 164)
+      assert.lengthOf(yield* names({}), 189)
+      assert.lengthOf(yield* names({ models }), 190)
       assert.deepStrictEqual(yield* names({ models, mode: "replace" }), ["gpt-4o", "mine"])
     }))
 

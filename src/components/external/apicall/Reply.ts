@@ -1,12 +1,47 @@
 /** What came back, by its media type: JSON parsed, text as text, anything else as a stored file. */
-import { Effect } from "effect"
+import { Chunk, Effect, Option, Stream } from "effect"
 import * as Files from "../../../subsystems/io/Files.ts"
 import * as MediaType from "../../../subsystems/io/MediaType.ts"
-import type { OutboundResponse } from "../../../subsystems/io/Outbound.ts"
+import type { OutboundResponse, OutboundStream } from "../../../subsystems/io/Outbound.ts"
 import { ComponentFailed } from "../../Component.ts"
 
+/** No answer is larger. */
+export const maxBytes = 1024 ** 3
+/** What is larger than this is never held in memory: it becomes a stored file, whatever its type. */
+const heldBytes = 10 * 1024 ** 2
+
+export const read = Effect.fnUntraced(function*(response: OutboundStream) {
+  const { begin, rest } = yield* held(response.body)
+  const whole = { ...response, body: begin }
+  if (rest === undefined) return yield* readWhole(whole)
+  if (response.status >= 400) return yield* readWhole({ ...whole, body: new Uint8Array() })
+  const mediaType = MediaType.essence(header(whole, "content-type")) || MediaType.detect("", begin)
+  const name = MediaType.withExtension(fileName(whole), mediaType)
+  const body = Stream.concat(Stream.succeed(begin), rest)
+  return { Response: yield* Files.storeStream({ body, mediaType, name }), Headers: response.headers }
+})
+
+/** The body as far as it is held in memory, and what more there is of it. */
+const held = Effect.fnUntraced(function*<E, R>(body: Stream.Stream<Uint8Array, E, R>) {
+  const pull = yield* Stream.toPull(body)
+  const next = Effect.matchEffect(pull, {
+    onSuccess: Effect.succeedSome,
+    onFailure: Option.match({ onNone: () => Effect.succeedNone, onSome: Effect.fail })
+  })
+  const chunks: Array<Uint8Array> = []
+  for (let size = 0; size <= heldBytes;) {
+    const more = yield* next
+    if (Option.isNone(more)) return { begin: Buffer.concat(chunks), rest: undefined }
+    for (const chunk of Chunk.toReadonlyArray(more.value)) {
+      chunks.push(chunk)
+      size += chunk.length
+    }
+  }
+  return { begin: Buffer.concat(chunks), rest: Stream.repeatEffectChunkOption(pull) }
+})
+
 /** Fails when the status says so, with the body beside the error: nothing but the error flows on then. */
-export const read = (response: OutboundResponse) => {
+const readWhole = (response: OutboundResponse) => {
   const { body, headers, status } = response
   const mediaType = MediaType.essence(header(response, "content-type"))
   const text = decode(response, mediaType)

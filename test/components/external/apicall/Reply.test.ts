@@ -1,5 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber } from "effect"
+import { gzipSync } from "node:zlib"
 import * as HttpServer from "../../../fixtures/HttpServer.ts"
 import { answering, call, failure, png, reply, type Settings } from "../apicall.ts"
 
@@ -51,6 +52,44 @@ describe("APICall responses", () => {
       const error = yield* failure(server, { url: server.url })
       assert.include(error.message, "not JSON")
       assert.strictEqual(error.outputs?.["Response"], "<html>")
+    }))
+
+  it.scopedLive("that are large become a stored file of their whole length, whatever their type", () =>
+    Effect.gen(function*() {
+      const size = 12 * 1024 ** 2
+      for (const encoding of ["identity", "gzip"]) {
+        const body = encoding === "gzip" ? gzipSync(Buffer.alloc(size, "x")) : Buffer.alloc(size, "x")
+        const server = yield* HttpServer.make((_, response) => {
+          response.writeHead(200, { "content-type": "application/json", "content-encoding": encoding }).end(body)
+        })
+        const { Headers, Response } = yield* call(server, { url: `${server.url}/export?x=1` })
+        const file = Response as Settings
+        assert.strictEqual(file["size"], size)
+        assert.strictEqual(file["mimetype"], "application/json")
+        assert.strictEqual(file["name"], "export.json")
+        assert.strictEqual((Headers as Settings)["content-type"], "application/json")
+      }
+    }))
+
+  it.scopedLive("that stop in the middle fail, a large one too", () =>
+    Effect.gen(function*() {
+      const server = yield* HttpServer.make(({ url }, response) => {
+        response.writeHead(200, { "content-type": "application/octet-stream", "content-length": 40 * 1024 ** 2 })
+        response.write(Buffer.alloc(Number(url.slice(1))), () => response.destroy())
+      })
+      for (const bytes of [10, 11 * 1024 ** 2]) {
+        const error = yield* failure(server, { url: `${server.url}/${bytes}` })
+        assert.match(error.message, /Unavailable|Protocol/)
+      }
+    }))
+
+  it.scopedLive("that do not go on in time fail", () =>
+    Effect.gen(function*() {
+      const server = yield* HttpServer.make(({ url }, response) => void (url === "/" && response.write("begun")))
+      for (const path of ["/", "/silent"]) {
+        const error = yield* failure(server, { url: `${server.url}${path}`, timeout: "0.2" })
+        assert.include(error.message, "Timeout")
+      }
     }))
 
   it.scopedLive("that never come leave nothing behind when the run is stopped", () =>

@@ -1,0 +1,17 @@
+/** Asks a model about files of any kind that it reads. `GenAILLM` does it, too; this one is in older documents. */
+import { Schema } from "effect"
+import * as Component from "../Component.ts"
+import * as Port from "../Port.ts"
+import * as FilePrompt from "./FilePrompt.ts"
+
+export const MultimodalLLM = Component.make("MultimodalLLM", {
+  description:
+    "Asks a language model a prompt about images, audio, video or documents; outputs that are declared are asked for by name.",
+  category: "ai",
+  config: Schema.Struct(FilePrompt.settings),
+  inputs: Schema.Struct({ Input: Schema.optional(Port.Any) }),
+  outputs: Schema.Struct({ Reply: Port.Any }),
+  openInputs: true,
+  openOutputs: true,
+  run: ({ config, inputs, step }) => FilePrompt.run(config, inputs.Input, step)
+})

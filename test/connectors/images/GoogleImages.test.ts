@@ -1,0 +1,72 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Layer } from "effect"
+import { GoogleImages } from "../../../src/connectors/images/GoogleImages.ts"
+import { JSONModels } from "../../../src/connectors/models/JSONModels.ts"
+import { NullVault } from "../../../src/connectors/vault/NullVault.ts"
+import * as Candidate from "../../../src/security/Candidate.ts"
+import * as Images from "../../../src/subsystems/llm/Images.ts"
+import * as ImagesServer from "../../fixtures/ImagesServer.ts"
+
+const make = Effect.gen(function*() {
+  const server = yield* ImagesServer.make
+  const layer = Layer.provide(Images.layer, [
+    Images.providers([GoogleImages.contract({ baseURL: server.url, apiKey: "g-secret" })]),
+    JSONModels.layer({
+      models: {
+        imagen: { provider: "GoogleAI", modelId: "imagen-4.0-generate-001" },
+        banana: { provider: "GoogleAI", modelId: "gemini-2.5-flash-image" }
+      }
+    }),
+    NullVault.layer({})
+  ])
+  const context = yield* Layer.build(layer)
+  const generate = (request: Images.Request) =>
+    Effect.flatMap(Images.Images, (images) => images.generate(request)).pipe(
+      Effect.provide(context),
+      Candidate.as(Candidate.user("u"))
+    )
+  return { generate, server }
+})
+
+describe("GoogleImages", () => {
+  it.scopedLive("makes pictures with Imagen", () =>
+    Effect.gen(function*() {
+      const { generate, server } = yield* make
+      const options = { aspectRatio: "16:9", personGeneration: "allow_adult", count: 2, outputFormat: "PNG" }
+      assert.deepStrictEqual(yield* generate({ model: "imagen", prompt: "a dot", ...options }), [ImagesServer.picture])
+      const [request] = server.requests
+      assert.strictEqual(request?.url, "/v1beta/models/imagen-4.0-generate-001:predict")
+      assert.strictEqual(request?.headers["x-goog-api-key"], "g-secret")
+      assert.deepStrictEqual(JSON.parse(request?.body ?? ""), {
+        instances: [{ prompt: "a dot" }],
+        parameters: {
+          sampleCount: 2,
+          aspectRatio: "16:9",
+          personGeneration: "allow_adult",
+          outputOptions: { mimeType: "image/png" }
+        }
+      })
+      const changed = yield* Effect.flip(generate({ model: "imagen", prompt: "x", images: [ImagesServer.picture] }))
+      assert.include(changed.message, "a Gemini model that draws does")
+    }))
+
+  it.scopedLive("makes and changes pictures with Gemini, one a call", () =>
+    Effect.gen(function*() {
+      const { generate, server } = yield* make
+      assert.lengthOf(yield* generate({ model: "banana", prompt: "x", images: [ImagesServer.picture], count: 2 }), 2)
+      assert.lengthOf(server.requests, 2)
+      const { contents } = JSON.parse(server.requests[0]?.body ?? "") as { readonly contents: ReadonlyArray<unknown> }
+      const inlineData = { mimeType: "image/png", data: ImagesServer.png }
+      assert.deepStrictEqual(contents, [{ role: "user", parts: [{ text: "x" }, { inlineData }] }])
+    }))
+
+  it.scopedLive("says what is wrong", () =>
+    Effect.gen(function*() {
+      const { generate } = yield* make
+      const refused = yield* Effect.flip(generate({ model: "imagen", prompt: "forbidden" }))
+      assert.deepInclude(refused, { _tag: "ConnectorError", reason: "InvalidInput" })
+      assert.notInclude(JSON.stringify(refused), "g-secret")
+      const unknown = yield* Effect.flip(generate({ model: "imagen", prompt: "x", style: "vivid" }))
+      assert.include(unknown.message, "style")
+    }))
+})

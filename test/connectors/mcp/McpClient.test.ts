@@ -1,0 +1,169 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Context, Effect, Fiber, Layer, Redacted } from "effect"
+import { readFile, writeFile } from "node:fs/promises"
+import { join } from "node:path"
+import { McpClient } from "../../../src/connectors/mcp/McpClient.ts"
+import { UndiciOutbound } from "../../../src/connectors/outbound/UndiciOutbound.ts"
+import * as Candidate from "../../../src/security/Candidate.ts"
+import * as Mcp from "../../../src/subsystems/io/Mcp.ts"
+import * as HttpServer from "../../fixtures/HttpServer.ts"
+import * as McpServer from "../../fixtures/McpServer.ts"
+import { perFile } from "../../fixtures/PerFile.ts"
+import { stop } from "../../fixtures/ServerProcess.ts"
+import { tempFolder } from "../../fixtures/TempFolder.ts"
+
+const http = perFile(McpServer.everything("streamableHttp"))
+
+const as = Candidate.as(Candidate.agent("a1"))
+
+/** The guarded service, allowed to reach what stands in `allow`. */
+const service = (
+  allow: ReadonlyArray<string>,
+  settings: Parameters<typeof McpClient.layer>[0] = {}
+) =>
+  Effect.map(
+    Layer.build(Layer.provide(Mcp.layer, [McpClient.contract(settings), UndiciOutbound.layer({ allow })])),
+    Context.get(Mcp.Mcp)
+  )
+
+const text = ({ content }: Mcp.ToolResult) => content.map((part) => part.type === "text" ? part.text : "").join("\n")
+
+describe("McpClient", () => {
+  it.scopedLive("lists the tools of a server with their whole schemas, and calls them over Streamable HTTP", () =>
+    Effect.gen(function*() {
+      const { rule, url } = yield* http
+      const mcp = yield* service([rule])
+      const tools = yield* as(mcp.tools({ url }))
+      const sum = tools.find(({ name }) => name === "get-sum")
+      assert.deepInclude(sum?.inputSchema, { type: "object", required: ["a", "b"] })
+      assert.deepInclude((sum?.inputSchema as { properties: object }).properties, {
+        a: { type: "number", description: "First number" }
+      })
+      assert.isAbove(tools.length, 8)
+      assert.include(text(yield* as(mcp.call({ url }, "get-sum", { a: 2, b: 40 }))), "42")
+      const structured = yield* as(mcp.call({ url }, "get-structured-content", { location: "Chicago" }))
+      assert.isNumber(structured.structured?.["temperature"])
+      const image = yield* as(mcp.call({ url }, "get-tiny-image", {}))
+      assert.deepInclude(image.content.find(({ type }) => type === "binary"), { mediaType: "image/png" })
+    }))
+
+  it.scopedLive("a wrong argument is a result that says so", () =>
+    Effect.gen(function*() {
+      const { rule, url } = yield* http
+      const mcp = yield* service([rule])
+      const result = yield* as(mcp.call({ url }, "get-sum", { a: "two" }))
+      assert.isTrue(result.isError)
+      assert.match(text(result), /expected number|Invalid/i)
+    }))
+
+  it.scopedLive("falls back to SSE where a server knows nothing newer", () =>
+    Effect.gen(function*() {
+      const { rule, url } = yield* McpServer.everything("sse")
+      const mcp = yield* service([rule])
+      assert.include(text(yield* as(mcp.call({ url }, "echo", { message: "hi" }))), "hi")
+      assert.include(text(yield* as(mcp.call({ url, transport: "sse" }, "echo", { message: "you" }))), "you")
+    }))
+
+  it.scopedLive("starts commands that the operator has named, and no others", () =>
+    Effect.gen(function*() {
+      const folder = yield* tempFolder
+      yield* Effect.promise(() => writeFile(join(folder, "a.txt"), "inside"))
+      const mcp = yield* service([], {
+        commands: { files: McpServer.filesystemCommand(folder), everything: McpServer.everythingCommand }
+      })
+      const read = yield* as(mcp.call({ url: "stdio:files" }, "read_text_file", { path: join(folder, "a.txt") }))
+      assert.strictEqual(text(read), "inside")
+      yield* as(
+        mcp.call({ url: "stdio://files" }, "write_file", { path: join(folder, "b.txt"), content: "written" })
+      )
+      assert.strictEqual(yield* Effect.promise(() => readFile(join(folder, "b.txt"), "utf8")), "written")
+      const outside = yield* as(mcp.call({ url: "stdio:files" }, "read_text_file", { path: "/etc/hostname" }))
+      assert.isTrue(outside.isError)
+      assert.include(text(yield* as(mcp.call({ url: "stdio:everything" }, "echo", { message: "hi" }))), "hi")
+      const unknown = yield* Effect.flip(as(mcp.tools({ url: "stdio:file" })))
+      assert.deepInclude(unknown, { _tag: "McpRefused" })
+      assert.include(unknown.message, "Did you mean \"files\"?")
+    }))
+
+  it.scopedLive("connects to no place that the policy forbids", () =>
+    Effect.gen(function*() {
+      const { url } = yield* http
+      const mcp = yield* service([])
+      const own = yield* Effect.flip(as(mcp.tools({ url })))
+      assert.deepInclude(own, { _tag: "McpRefused" })
+      const named = yield* Effect.flip(as(mcp.tools({ url: url.replace("127.0.0.1", "localhost") })))
+      assert.deepInclude(named, { _tag: "McpRefused" })
+      assert.deepInclude(yield* Effect.flip(as(mcp.tools({ url: "file:///etc/passwd" }))), { _tag: "McpRefused" })
+      assert.deepInclude(yield* Effect.flip(as(mcp.tools({ url: "nonsense" }))), { _tag: "McpRefused" })
+    }))
+
+  it.scopedLive("sends credentials with every request, and says when they are refused", () =>
+    Effect.gen(function*() {
+      const server = yield* HttpServer.make(({ headers }, response) =>
+        HttpServer.json(response, 401, { error: `not with ${headers.authorization}` })
+      )
+      const mcp = yield* service([server.rule])
+      const headers = Redacted.make({ authorization: "Bearer secret-token" })
+      const error = yield* Effect.flip(as(mcp.tools({ url: server.url, headers })))
+      assert.deepInclude(error, { _tag: "ConnectorError", reason: "Unauthorized" })
+      assert.include(error.message, "not with Bearer [secret]")
+      assert.notInclude(JSON.stringify(error), "secret-token")
+      assert.strictEqual(server.requests[0]?.headers.authorization, "Bearer secret-token")
+    }))
+
+  it.scopedLive("opens a session anew when the server has forgotten it", () =>
+    Effect.gen(function*() {
+      const { child, port, rule, url } = yield* McpServer.everything("streamableHttp")
+      const mcp = yield* service([rule])
+      const echo = as(mcp.call({ url }, "echo", { message: "hi" }))
+      yield* echo
+      yield* stop(child)
+      assert.deepInclude(yield* Effect.flip(echo), { _tag: "ConnectorError", reason: "Unavailable" })
+      yield* McpServer.everything("streamableHttp", port)
+      assert.include(text(yield* echo), "hi")
+    }))
+
+  it.scopedLive("keeps one session for each candidate and its credentials, and closes it when it is idle", () =>
+    Effect.gen(function*() {
+      const server = yield* McpServer.silent
+      const mcp = yield* service([server.rule], { idle: 100 })
+      const wait = (who: string, key: string) =>
+        Effect.fork(Candidate.as(
+          mcp.call({ url: server.url, headers: Redacted.make({ key }) }, "wait", {}),
+          Candidate.agent(who)
+        ))
+      const all = [yield* wait("a1", "k"), yield* wait("a1", "k"), yield* wait("a2", "k"), yield* wait("a1", "other")]
+      yield* Effect.repeat(Effect.sleep("10 millis"), { until: () => server.told("tools/call") === 4 })
+      assert.strictEqual(server.told("initialize"), 3)
+      yield* Fiber.interruptAll(all)
+      yield* Effect.sleep("300 millis")
+      yield* Fiber.interrupt(
+        yield* Effect.tap(wait("a1", "k"), () =>
+          Effect.repeat(Effect.sleep("10 millis"), {
+            until: () => server.told("tools/call") === 5
+          }))
+      )
+      assert.strictEqual(server.told("initialize"), 4)
+    }))
+
+  it.scopedLive("tells the server to stop what nobody waits for any more", () =>
+    Effect.gen(function*() {
+      const server = yield* McpServer.silent
+      const mcp = yield* service([server.rule])
+      const fiber = yield* Effect.fork(as(mcp.call({ url: server.url }, "wait", {})))
+      yield* Effect.repeat(Effect.sleep("10 millis"), { until: () => server.told("tools/call") === 1 })
+      yield* Fiber.interrupt(fiber)
+      yield* Effect.repeat(Effect.sleep("10 millis"), { until: () => server.told("notifications/cancelled") === 1 })
+    }))
+
+  it.scopedLive("ends what takes too long; the session is as good as before", () =>
+    Effect.gen(function*() {
+      const { rule, url } = yield* http
+      const mcp = yield* service([rule])
+      const late = yield* Effect.flip(as(
+        mcp.call({ url }, "trigger-long-running-operation", { duration: 30, steps: 30 }, { timeout: "500 millis" })
+      ))
+      assert.deepInclude(late, { _tag: "ConnectorError", reason: "Timeout" })
+      assert.include(text(yield* as(mcp.call({ url }, "echo", { message: "still here" }))), "still here")
+    }))
+})

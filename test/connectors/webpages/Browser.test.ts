@@ -1,0 +1,79 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Fiber } from "effect"
+import { spawnSync } from "node:child_process"
+import { Browser } from "../../../src/connectors/webpages/Browser.ts"
+import { article, read, services, site } from "./pages.ts"
+
+const found = spawnSync("sh", ["-c", "command -v chromium"]).stdout.toString().trim()
+const executable = process.env["SRE_REQUIRE_SERVICES"] === "1" || found !== "" ? found || "chromium" : undefined
+
+const made =
+  `<html><head><title>Made</title></head><body><main id="m"></main><script src="/made.js"></script></body></html>`
+const script = (inner: string) => `
+  const text = document.createElement("article")
+  text.innerHTML = ${JSON.stringify(article)}
+  document.getElementById("m").append(text)
+  ${inner}`
+
+describe.skipIf(executable === undefined)("Browser (needs chromium)", () => {
+  it.scopedLive("reads what the scripts of a page make, with what they load", () =>
+    Effect.gen(function*() {
+      const server = yield* site({
+        "/": [200, "text/html", made],
+        "/made.js": [
+          200,
+          "text/javascript",
+          script(`
+          fetch("/data").then((r) => r.text()).then((t) => { text.querySelector("h2").textContent = t })`)
+        ],
+        "/data": [200, "text/plain", "Where they came from"]
+      })
+      const page = yield* Effect.provide(
+        Effect.retry(
+          Effect.filterOrFail(read({ url: `${server.url}/`, autoScroll: true }), ({ content }) =>
+            content.includes("came from")),
+          { times: 3 }
+        ),
+        services(Browser.layer({ executable: executable!, sandbox: false }), [server.rule])
+      )
+      assert.strictEqual(page.title, "Made")
+      assert.include(page.content, "## Where they came from")
+      assert.notInclude(page.content, "cookies")
+    }), 60_000)
+
+  it.scopedLive("lets no script reach what the policy refuses, and no page either", () =>
+    Effect.gen(function*() {
+      const inside = yield* site({ "/secret": [200, "text/plain", "SECRET"] })
+      const server = yield* site({
+        "/": [200, "text/html", made],
+        "/made.js": [
+          200,
+          "text/javascript",
+          script(`
+          new WebSocket("ws://${inside.rule}/secret")
+          new Image().src = "${inside.url}/secret"
+          fetch("${inside.url}/secret", { mode: "no-cors" }).catch(() => {})`)
+        ]
+      })
+      yield* Effect.gen(function*() {
+        const { content } = yield* read({ url: `${server.url}/`, autoScroll: true })
+        assert.include(content, "Where they live")
+        assert.include((yield* Effect.flip(read({ url: `${inside.url}/secret` }))).message, "not public")
+        assert.include((yield* Effect.flip(read({ url: `${server.url}/gone` }))).message, "404")
+      }).pipe(Effect.provide(services(Browser.layer({ executable: executable!, sandbox: false }), [server.rule])))
+      assert.lengthOf(inside.requests, 0)
+      assert.strictEqual(inside.connections(), 0)
+    }), 60_000)
+
+  it.scopedLive("closes the page when nobody waits for it any more", () =>
+    Effect.gen(function*() {
+      const server = yield* site({ "/": [200, "text/html", made], "/made.js": [200, "text/javascript", "for (;;) {}"] })
+      yield* Effect.gen(function*() {
+        const fiber = yield* Effect.fork(read({ url: `${server.url}/` }))
+        yield* Effect.repeat(Effect.sleep("20 millis"), {
+          until: () => server.requests.some(({ url }) => url === "/made.js")
+        })
+        yield* Fiber.interrupt(fiber)
+      }).pipe(Effect.provide(services(Browser.layer({ executable: executable!, sandbox: false }), [server.rule])))
+    }), 60_000)
+})
