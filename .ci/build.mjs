@@ -15,6 +15,15 @@ const tsc = join("node_modules", "typescript", "bin", "tsc")
 const { status } = spawnSync(process.execPath, [tsc, "-p", "tsconfig.build.json"], { stdio: "inherit" })
 if (status !== 0) process.exit(status ?? 1)
 
+// What connectors load on first use, and say how to install when it is missing; and what has binaries of its own.
+const { dependencies, peerDependencies, peerDependenciesMeta } = JSON.parse(readFileSync("package.json", "utf8"))
+const optional = [
+  ...Object.keys(peerDependencies).filter((name) => peerDependenciesMeta[name]?.optional),
+  ...["undici", "@effect/sql-sqlite-node", "sqlite-vec", "quickjs-emscripten", "gpt-tokenizer", "ajv"].filter((name) =>
+    name in dependencies
+  )
+]
+
 const { metafile } = await build({
   entryPoints: { sre: "src/cli/main.ts" },
   outdir: "dist/bin",
@@ -25,8 +34,7 @@ const { metafile } = await build({
   target: "node20",
   // Of packages that come in both forms the one that can be split.
   mainFields: ["module", "main"],
-  // What connectors load on first use, and say how to install when it is missing.
-  external: ["ioredis", "openai", "undici"],
+  external: optional,
   banner: {
     js: "import { createRequire as requireFrom } from \"node:module\"; const require = requireFrom(import.meta.url);"
   },

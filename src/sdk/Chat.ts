@@ -1,8 +1,8 @@
 /** A conversation that remembers what was said. */
 import { Effect, Stream } from "effect"
-import type { ConversationEvent } from "../agents/Conversation.ts"
 import type { Sre as Services } from "../boot/Sre.ts"
 import * as Ids from "../kernel/Ids.ts"
+import type { ConversationEvent } from "../subsystems/llm/Conversation.ts"
 import type { FilePart, Message } from "../subsystems/llm/Prompt.ts"
 import type { Command } from "./Command.ts"
 import type { Session } from "./Runtime.ts"

@@ -1,7 +1,7 @@
 /** What a prompt says while it is answered: events for listeners or for `for await`, and in the end its text. */
 import { EventEmitter } from "node:events"
 import { ReadableStream, type ReadableStreamDefaultController } from "node:stream/web"
-import type { ConversationEvent } from "../agents/Conversation.ts"
+import type { ConversationEvent } from "../subsystems/llm/Conversation.ts"
 import type { Usage } from "../subsystems/llm/Prompt.ts"
 
 /** One event, as `for await` gives it. A prompt that was stopped is `interrupted` by `stopped`. */

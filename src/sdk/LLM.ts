@@ -1,6 +1,6 @@
 /** A model by itself: no agent, no tools. */
 import { Effect, Stream } from "effect"
-import * as Conversation from "../agents/Conversation.ts"
+import * as Conversation from "../subsystems/llm/Conversation.ts"
 import type { FilePart } from "../subsystems/llm/Prompt.ts"
 import * as LLMContext from "../subsystems/memory/LLMContext.ts"
 import { Chat, type ChatOptions } from "./Chat.ts"

@@ -1,11 +1,11 @@
 /** The runtime behind the Promise API: a booted system, started on first use; and who is asking it. */
 import { Cause, Effect, Exit, Layer, ManagedRuntime, Schema, Stream } from "effect"
-import type { ConversationEvent } from "../agents/Conversation.ts"
 import { ShuttingDown } from "../agents/RunGate.ts"
 import { layerFromConfig, type SreConfig } from "../boot/Configuration.ts"
 import type { Options, Sre as Services } from "../boot/Sre.ts"
 import type { BootError } from "../kernel/BootError.ts"
 import * as Candidate from "../security/Candidate.ts"
+import type { ConversationEvent } from "../subsystems/llm/Conversation.ts"
 import * as Calls from "./Calls.ts"
 import { Command } from "./Command.ts"
 import { Emitter } from "./Emitter.ts"

@@ -3,6 +3,6 @@ import { Async } from "../../../src/components/logic/Async.ts"
 
 describe("Async", () => {
   it("leads on by JobID alone; every other output leads into the job", () => {
-    assert.deepStrictEqual(Async.region, { kind: "job", leavesBy: ["JobID"] })
+    assert.deepInclude(Async.region, { kind: "job", leavesBy: ["JobID"] })
   })
 })

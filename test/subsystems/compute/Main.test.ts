@@ -21,7 +21,7 @@ describe("main", () => {
       ["async function main({ a, b }: { a: number; b: number }) {}", undefined]
     ] as const
   ) {
-    it.effect(`of TypeScript ${code}`, () =>
+    it.effect(`of TypeScript ${code}`, (): Effect.Effect<void, unknown> =>
       expected === "unfit"
         ? Effect.map(Effect.flip(Main.read(code, "typescript")), ({ message }) => assert.include(message, "parameter"))
         : Effect.map(parameters(code, "typescript"), (found) => assert.deepStrictEqual(found, expected)))

@@ -252,12 +252,12 @@ describe("whose it is", () => {
       const key = "smythfs://ann.user/drive"
       for (const method of [tokens.get(key), tokens.save(key, { tokenUrl: "", clientId }), tokens.remove(key)]) {
         assert.strictEqual(
-          (yield* Effect.flip<void | OAuthTokens.AccessToken, { _tag: string }, never>(method))._tag,
+          (yield* Effect.flip(method as Effect.Effect<unknown, { readonly _tag: string }>))._tag,
           "NoCandidate"
         )
         assert.strictEqual(
-          (yield* Effect.flip<void | OAuthTokens.AccessToken, { _tag: string }, never>(
-            Candidate.as(method, Candidate.user("bob"))
+          (yield* Effect.flip(
+            Candidate.as(method as Effect.Effect<unknown, { readonly _tag: string }>, Candidate.user("bob"))
           ))._tag,
           "AccessDenied"
         )
