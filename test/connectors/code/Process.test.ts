@@ -1,5 +1,5 @@
 import { assert, describe, it, layer } from "@effect/vitest"
-import { Duration, Effect, Either, Fiber } from "effect"
+import { Duration, Effect, Either, Fiber, Schedule } from "effect"
 import { execFileSync } from "node:child_process"
 import { join } from "node:path"
 import { Process } from "../../../src/connectors/code/Process.ts"
@@ -54,7 +54,9 @@ layer(Process.layer({ ...settings, concurrency: 4 }), { excludeTestServices: tru
           run({ ...endless, limits: { ...endless.limits, timeout: Duration.seconds(60) } })
         )
         yield* Effect.repeat(Effect.sync(() => processesWith("max-old-space-size=77")), {
-          until: (all) => all.length > 0
+          until: (all) => all.length > 0,
+          // Looking takes the thread: what is looked for has to have its turn.
+          schedule: Schedule.spaced("50 millis")
         })
         yield* Fiber.interrupt(fiber)
         assert.deepStrictEqual(processesWith("max-old-space-size=77"), [])
