@@ -13,8 +13,9 @@ export default defineConfig({
   },
   test: {
     include: ["test/**/*.test.ts"],
-    testTimeout: 20_000,
-    hookTimeout: 30_000,
+    // What hangs is to end, what is slow on a busy machine is not.
+    testTimeout: 60_000,
+    hookTimeout: 60_000,
     pool: "forks",
     silent: "passed-only"
   }

@@ -17,7 +17,7 @@ import { VectorDB } from "../src/subsystems/io/VectorDB.ts"
 import { Cache } from "../src/subsystems/memory/Cache.ts"
 import { hasPostgres, postgresServer } from "../test/fixtures/PostgresServer.ts"
 import { hasRedis, redisServer } from "../test/fixtures/RedisServer.ts"
-import { s3Server } from "../test/fixtures/S3Server.ts"
+import { bareS3Server } from "../test/fixtures/S3Server.ts"
 import { tempFolder } from "../test/fixtures/TempFolder.ts"
 import { report, row } from "./measure.ts"
 
@@ -90,7 +90,7 @@ const redis = Effect.gen(function*() {
 })
 
 const s3 = Effect.gen(function*() {
-  const { settings } = yield* s3Server
+  const { settings } = yield* bareS3Server
   const { accessKeyId, bucket, secretAccessKey, ...where } = settings
   const client = yield* Effect.acquireRelease(
     Effect.sync(() => new S3Client({ ...where, forcePathStyle: true, credentials: { accessKeyId, secretAccessKey } })),

@@ -8,6 +8,7 @@ import { randomUUID } from "node:crypto"
 import { BootError } from "../kernel/BootError.ts"
 import * as Connector from "../kernel/Connector.ts"
 import { conflict, ConnectorError, isConflict, type Reason } from "../kernel/ConnectorError.ts"
+import * as Deadlines from "../kernel/Deadlines.ts"
 import * as S3Key from "./S3Key.ts"
 
 export const settings = {
@@ -88,14 +89,12 @@ export const make = Effect.fnUntraced(function*(
     Effect.sync(() => new sdk.S3(clientConfig(settings))),
     (client) => Effect.sync(() => client.destroy())
   )
+  const deadlines = yield* Deadlines.make(timeout)
   const locks = yield* RcMap.make({ lookup: (_key: string) => Effect.makeSemaphore(1) })
 
   const call = <A>(method: string, request: Request<A>) =>
     Effect.tryPromise({ try: (abortSignal) => request(client, { abortSignal }), catch: fromS3Error(method) }).pipe(
-      Effect.timeoutFail({
-        duration: timeout,
-        onTimeout: () => new ConnectorError({ connector: "S3", method, reason: "Timeout" })
-      })
+      deadlines.within(() => new ConnectorError({ connector: "S3", method, reason: "Timeout" }))
     )
 
   const find = <A>(method: string, request: Request<A>) =>

@@ -10,6 +10,7 @@ import { Config, Context, Duration, Effect, Option, Redacted, Schedule, Schema, 
 import { BootError } from "../kernel/BootError.ts"
 import * as Connector from "../kernel/Connector.ts"
 import { ConnectorError } from "../kernel/ConnectorError.ts"
+import * as Deadlines from "../kernel/Deadlines.ts"
 import * as DataFolder from "./DataFolder.ts"
 import { mysql, postgres, sqlite, sqlitePackage } from "./SqlClients.ts"
 import { fromSqlError, isSqlError } from "./SqlReason.ts"
@@ -59,7 +60,8 @@ export const open = Effect.fnUntraced(function*(
   { maxConnections, timeout, url }: Settings,
   migrations: Migrations
 ): Effect.fn.Return<Database, BootError | ConnectorError, Scope.Scope> {
-  const on = (client: Effect.Effect<SqlClient, ConnectorError>) => database(connector, client, timeout)
+  const deadlines = yield* Deadlines.make(timeout)
+  const on = (client: Effect.Effect<SqlClient, ConnectorError>) => database(connector, client, deadlines)
   const start = (opening: Effect.Effect<SqlClient, BootError | ConnectorError, Scope.Scope>) =>
     Effect.tap(opening, (sql) => migrate(connector, on(Effect.succeed(sql)), migrations))
 
@@ -91,7 +93,7 @@ export const open = Effect.fnUntraced(function*(
 const database = (
   connector: string,
   client: Effect.Effect<SqlClient, ConnectorError>,
-  timeout: Duration.Duration
+  deadlines: Deadlines.Deadlines
 ): Database => {
   const run: Database["run"] = <A, E, R>(
     method: string,
@@ -105,13 +107,8 @@ const database = (
       Effect.mapError((error) =>
         isSqlError(error) ? fromSqlError(connector, method)(error) : error as Exclude<E, SqlError>
       ),
-      Effect.retry({ while: isLocked, schedule: Schedule.jittered(Schedule.spaced("20 millis")) }),
-      // What is under way may take its time to end; nobody waits for it.
-      Effect.disconnect,
-      Effect.timeoutFail({
-        duration: timeout,
-        onTimeout: () => new ConnectorError({ connector, method, reason: "Timeout" })
-      })
+      untilUnlocked,
+      deadlines.within(() => new ConnectorError({ connector, method, reason: "Timeout" }))
     )
   return { run, transaction: (method, use) => run(method, (sql) => sql.withTransaction(use(sql))) }
 }
@@ -123,6 +120,16 @@ const connectionOfTransaction = Context.GenericTag<TransactionConnection, unknow
   "@effect/sql/SqlClient/TransactionConnection"
 )
 
+/** A schedule costs more than most statements: it is made where another stood in the way. */
+const untilUnlocked = <A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+  Effect.catchIf(
+    self,
+    isLocked,
+    () =>
+      Effect.retry(self, { while: isLocked, schedule: Schedule.jittered(Schedule.spaced("20 millis")) }).pipe(
+        Effect.delay("20 millis")
+      )
+  )
 const isLocked = (error: unknown) => error instanceof ConnectorError && error.reason === "Locked"
 
 /* ------------------------------------------------------------------------------------------------------------------

@@ -55,12 +55,23 @@ export const isConflict = (error: unknown): error is ConnectorError =>
 
 const backoff = Schedule.exponential("50 millis").pipe(Schedule.jittered, Schedule.intersect(Schedule.recurs(2)))
 
+const isTransient = (error: unknown): boolean => error instanceof ConnectorError && error.isRetryable
+
+const waitAsAsked = (error: unknown): Effect.Effect<void> =>
+  error instanceof ConnectorError && error.retryAfter !== undefined
+    ? Effect.sleep(Duration.min(error.retryAfter, Duration.seconds(5)))
+    : Effect.void
+
 /** Tries an idempotent call up to three times while its error is transient, waiting as long as the backend asked for. */
 export const retrying = <A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
-  Effect.retry(
-    Effect.tapError(self, (error) =>
-      error instanceof ConnectorError && error.retryAfter !== undefined
-        ? Effect.sleep(Duration.min(error.retryAfter, Duration.seconds(5)))
-        : Effect.void),
-    { schedule: backoff, while: (error) => error instanceof ConnectorError && error.isRetryable }
-  )
+  // A schedule costs more than most calls: it is made when the first try has failed, and counts that one.
+  Effect.catchAll(self, (error) => {
+    if (!isTransient(error)) return Effect.fail(error)
+    let attempt: Effect.Effect<A, E, R> = Effect.fail(error)
+    const next = Effect.suspend(() => {
+      const now = attempt
+      attempt = self
+      return now
+    })
+    return Effect.retry(Effect.tapError(next, waitAsAsked), { schedule: backoff, while: isTransient })
+  })

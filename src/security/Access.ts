@@ -79,14 +79,11 @@ export const guard = (service: string): Effect.Effect<Guard> =>
     const audit = yield* Audit.Audit
 
     const candidate = (operation: string) =>
-      Effect.catchTag(
-        Candidate.current,
-        "NoCandidate",
-        () =>
-          Effect.zipRight(
-            Audit.record(audit, { candidate: undefined, service, operation, resource: "", verdict: "denied" }),
-            Effect.fail(new Candidate.NoCandidate({ operation: `${service}.${operation}` }))
-          )
+      Candidate.currentOr(() =>
+        Effect.zipRight(
+          Audit.record(audit, { candidate: undefined, service, operation, resource: "", verdict: "denied" }),
+          Effect.fail(new Candidate.NoCandidate({ operation: `${service}.${operation}` }))
+        )
       )
 
     /** A team itself needs no role. */

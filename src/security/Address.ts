@@ -23,11 +23,11 @@ export interface Address {
 const problemOf = (path: string): string | undefined =>
   path === ""
     ? "it is empty"
-    : Buffer.byteLength(path) > 1024
+    : path.length > 1024 || (path.length > 341 && Buffer.byteLength(path) > 1024)
     ? "it is longer than 1024 bytes"
     : /[\p{Cc}\\]/u.test(path) || !path.isWellFormed()
     ? "control characters, backslashes and lone surrogates are not allowed"
-    : path.split("/").some((segment) => segment === "" || segment === "." || segment === "..")
+    : /(?:^|\/)\.{0,2}(?:\/|$)/.test(path)
     ? `segments must not be empty, "." or ".."`
     : undefined
 

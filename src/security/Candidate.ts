@@ -42,13 +42,16 @@ export class NoCandidate extends Schema.TaggedError<NoCandidate>()("NoCandidate"
 
 const current_ = FiberRef.unsafeMake<Option.Option<Candidate>>(Option.none())
 
-/** The candidate of this fiber; forgetting to set one is a refusal. */
-export const current: Effect.Effect<Candidate, NoCandidate> = Effect.flatMap(
-  FiberRef.get(current_),
-  Option.match({
-    onNone: () => Effect.fail(new NoCandidate({ operation: "Candidate.current" })),
-    onSome: Effect.succeed
+/** The candidate of this fiber, or what is to be done where none is set. */
+export const currentOr = <E>(onNone: () => Effect.Effect<never, E>): Effect.Effect<Candidate, E> =>
+  Effect.withFiberRuntime((fiber) => {
+    const candidate = fiber.getFiberRef(current_)
+    return Option.isSome(candidate) ? Effect.succeed(candidate.value) : onNone()
   })
+
+/** The candidate of this fiber; forgetting to set one is a refusal. */
+export const current: Effect.Effect<Candidate, NoCandidate> = currentOr(() =>
+  Effect.fail(new NoCandidate({ operation: "Candidate.current" }))
 )
 
 /** Runs an effect, and all fibers it starts, as `candidate`. */

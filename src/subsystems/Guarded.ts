@@ -47,17 +47,13 @@ export const make = Effect.fnUntraced(function*(service: string): Effect.fn.Retu
       )
       return Effect.catchAll(self, (error) => isConflict(error) ? again : Effect.fail(error))
     },
-    locate: Effect.fnUntraced(function*(operation, key) {
-      const who = yield* guard.candidate(operation)
-      const address = yield* Address.resolve(key, who)
-      return { operation, who, home: address.home, key: address.key }
-    }),
+    locate: (operation, key) =>
+      Effect.flatMap(
+        guard.candidate(operation),
+        (who) => Effect.map(Address.resolve(key, who), ({ home, key }) => ({ operation, who, home, key }))
+      ),
     check: ({ home, key, operation }, level, found) =>
-      guard.check(Option.match(found, { onNone: () => Access.ofHome(home), onSome: ({ acl }) => acl }), {
-        operation,
-        level,
-        resource: key
-      })
+      guard.check(Option.isSome(found) ? found.value.acl : Access.ofHome(home), { operation, level, resource: key })
   }
 })
 
@@ -137,7 +133,29 @@ export interface Envelope {
 }
 
 const Head = Schema.Struct({ acl: Acl.Acl, metadata: Schema.optionalWith(Metadata, { default: () => ({}) }) })
-const decodeHead = ParseResult.decodeUnknownEither(Schema.parseJson(Head))
+const decode = ParseResult.decodeUnknownEither(Schema.parseJson(Head))
+
+/** Most data of a program have no metadata and one of few lists: those that were read lately are not read again. */
+const heads = new Map<string, Option.Option<typeof Head.Type>>()
+const maxHeads = 1000
+const maxHeadLength = 500
+
+const decodeHead = (text: string): Option.Option<typeof Head.Type> => {
+  const known = heads.get(text)
+  if (known !== undefined) return known
+  const head = Either.getRight(decode(text))
+  if (Option.isSome(head) && text.length <= maxHeadLength && Object.keys(head.value.metadata).length === 0) {
+    if (heads.size >= maxHeads) heads.clear()
+    heads.set(text, frozen(head))
+  }
+  return head
+}
+
+/** What several readers get at once none of them may change. */
+const frozen = <A>(value: A): A => {
+  if (typeof value === "object" && value !== null) Object.values(Object.freeze(value)).forEach(frozen)
+  return value
+}
 
 export const pack = ({ acl, metadata, value }: Envelope): string =>
   `${JSON.stringify(Object.keys(metadata).length === 0 ? { acl } : { acl, metadata })}\n${value}`
@@ -145,16 +163,15 @@ export const pack = ({ acl, metadata, value }: Envelope): string =>
 /** Fails with `Corrupted` on anything {@link pack} did not make: unreadable is refused, not open. */
 export const unpack = (service: string, key: string, text: string): Effect.Effect<Envelope, ConnectorError> => {
   const end = text.indexOf("\n")
-  return Either.match(end < 0 ? Either.left(undefined) : decodeHead(text.slice(0, end)), {
-    onLeft: () =>
-      Effect.fail(
-        new ConnectorError({
-          connector: service,
-          method: "get",
-          reason: "Corrupted",
-          detail: `the entry "${key}" cannot be read; remove or replace it`
-        })
-      ),
-    onRight: ({ acl, metadata }) => Effect.succeed({ acl, metadata, value: text.slice(end + 1) })
-  })
+  const head = end < 0 ? Option.none() : decodeHead(text.slice(0, end))
+  return Option.isSome(head)
+    ? Effect.succeed({ acl: head.value.acl, metadata: head.value.metadata, value: text.slice(end + 1) })
+    : Effect.fail(
+      new ConnectorError({
+        connector: service,
+        method: "get",
+        reason: "Corrupted",
+        detail: `the entry "${key}" cannot be read; remove or replace it`
+      })
+    )
 }

@@ -62,12 +62,14 @@ export const RAMCache = Connector.make({
 
       return Cache.CacheConnector.of({
         get: (key) =>
-          Effect.map(Clock.currentTimeMillis, (now) =>
-            Option.map(Option.fromNullable(alive(key, now)), (entry) => {
-              entries.delete(key)
-              entries.set(key, entry)
-              return { value: entry.value, version: entry.version, timeToLive: Duration.millis(entry.expires - now) }
-            })),
+          Effect.map(Clock.currentTimeMillis, (now) => {
+            const entry = alive(key, now)
+            if (entry === undefined) return Option.none()
+            entries.delete(key)
+            entries.set(key, entry)
+            const { expires, value, version } = entry
+            return Option.some({ value, version, timeToLive: Duration.millis(expires - now) })
+          }),
         set: (key, value, timeToLive, expected) =>
           conditional("set", key, expected, (stored, now) => {
             const sizeBytes = 2 * (key.length + value.length) + 200

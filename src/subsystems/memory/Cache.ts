@@ -60,6 +60,8 @@ export class Cache extends Context.Tag("effect-sre/Cache")<Cache, {
   ) => Effect.Effect<Option.Option<A>, CacheError | ParseResult.ParseError, R>
   /** The first writer of an entry owns it; a later one replaces value, metadata and time to live, not the list. */
   readonly set: (key: string, value: string, options?: SetOptions) => Effect.Effect<void, CacheError>
+  /** Sets an entry that is not there, and gives whether it did: of many who race, one. */
+  readonly add: (key: string, value: string, options?: SetOptions) => Effect.Effect<boolean, CacheError>
   readonly setJson: <A, I, R>(
     key: string,
     schema: Schema.Schema<A, I, R>,
@@ -93,21 +95,30 @@ export class Cache extends Context.Tag("effect-sre/Cache")<Cache, {
 
 interface Entry extends Guarded.Envelope, Omit<CachedText, "value"> {}
 
+const entryOf = (
+  key: string,
+  stored: Option.Option<CachedText>
+): Effect.Effect<Option.Option<Entry>, ConnectorError> => {
+  if (Option.isNone(stored)) return Effect.succeedNone
+  const { timeToLive, value, version } = stored.value
+  return Effect.map(
+    Guarded.unpack("Cache", key, value),
+    ({ acl, metadata, value }) => Option.some({ acl, metadata, value, version, timeToLive })
+  )
+}
+
 const make = Effect.gen(function*() {
   const connector = yield* CacheConnector
   const { check, guard, locate, retryConflicts } = yield* Guarded.make("Cache")
 
-  const find = Effect.fnUntraced(function*(operation: string, key: string, level: Acl.Level) {
-    const place = yield* locate(operation, key)
-    const found = yield* Effect.flatMap(
-      retrying(connector.get(place.key)),
-      Effect.transposeMapOption(({ value, ...stored }) =>
-        Effect.map(Guarded.unpack("Cache", place.key, value), (envelope): Entry => ({ ...envelope, ...stored }))
-      )
+  const find = (operation: string, key: string, level: Acl.Level) =>
+    Effect.flatMap(
+      locate(operation, key),
+      (place) =>
+        Effect.flatMap(retrying(connector.get(place.key)), (stored) =>
+          Effect.flatMap(entryOf(place.key, stored), (found) =>
+            Effect.as(check(place, level, found), { place, found })))
     )
-    yield* check(place, level, found)
-    return { place, found }
-  })
 
   const read = <A>(operation: string, level: Acl.Level, get: (entry: Entry) => A) => (key: string) =>
     Effect.map(find(operation, key, level), ({ found }) => Option.map(found, get)).pipe(traced(`Cache.${operation}`))
@@ -138,18 +149,24 @@ const make = Effect.gen(function*() {
 
   const get = read("get", "read", ({ value }) => value)
 
-  const set = Effect.fnUntraced(
-    function*(key: string, value: string, options: SetOptions = {}) {
-      const { found, place } = yield* find("set", key, "write")
-      const metadata = yield* Guarded.jsonMetadata("Cache", options.metadata ?? {})
-      // Half a surrogate pair has no UTF-8, so that backends would disagree about it.
-      const envelope = { acl: Guarded.aclOf(place, found), metadata, value: value.toWellFormed() }
-      const timeToLive = Duration.decode(options.timeToLive ?? Duration.infinity)
-      yield* connector.set(place.key, Guarded.pack(envelope), timeToLive, Guarded.versionOf(found))
-    },
-    (self, key) => retryConflicts(key)(self),
-    traced("Cache.set")
-  )
+  /** Gives whether it wrote: `add` leaves what is there. */
+  const write = (operation: "set" | "add") =>
+    Effect.fnUntraced(
+      function*(key: string, value: string, options: SetOptions = {}) {
+        const { found, place } = yield* find(operation, key, "write")
+        if (operation === "add" && Option.isSome(found)) return false
+        const metadata = yield* Guarded.jsonMetadata("Cache", options.metadata ?? {})
+        // Half a surrogate pair has no UTF-8, so that backends would disagree about it.
+        const envelope = { acl: Guarded.aclOf(place, found), metadata, value: value.toWellFormed() }
+        const timeToLive = Duration.decode(options.timeToLive ?? Duration.infinity)
+        yield* connector.set(place.key, Guarded.pack(envelope), timeToLive, Guarded.versionOf(found))
+        return true
+      },
+      (self, key) => retryConflicts(key)(self),
+      traced(`Cache.${operation}`)
+    )
+  const replace = write("set")
+  const set = (key: string, value: string, options?: SetOptions) => Effect.asVoid(replace(key, value, options))
 
   return Cache.of({
     get,
@@ -161,6 +178,7 @@ const make = Effect.gen(function*() {
       )
     },
     set,
+    add: write("add"),
     setJson: (key, schema, value, options) =>
       guard.candidate("setJson").pipe(
         Effect.zipRight(Effect.mapError(ParseResult.encode(Schema.parseJson(schema))(value), ParseResult.parseError)),
