@@ -61,6 +61,10 @@ export interface S3Bucket {
   readonly place: (method: string, key: string) => Effect.Effect<Place, ConnectorError>
   /** The key that an object of the bucket is for. */
   readonly keyOf: (objectKey: string) => string
+  /** Within the time of one request. */
+  readonly inTime: (
+    method: string
+  ) => <A, E, R>(self: Effect.Effect<A, E, R>) => Effect.Effect<A, E | ConnectorError, R>
   readonly call: <A>(method: string, request: Request<A>) => Effect.Effect<A, ConnectorError>
   /** `call` for an object that may not be there, or not the part of it that was asked for. */
   readonly find: <A>(method: string, request: Request<A>) => Effect.Effect<Option.Option<A>, ConnectorError>
@@ -92,9 +96,12 @@ export const make = Effect.fnUntraced(function*(
   const deadlines = yield* Deadlines.make(timeout)
   const locks = yield* RcMap.make({ lookup: (_key: string) => Effect.makeSemaphore(1) })
 
+  const inTime = (method: string) =>
+    deadlines.within(() => new ConnectorError({ connector: "S3", method, reason: "Timeout" }))
+
   const call = <A>(method: string, request: Request<A>) =>
-    Effect.tryPromise({ try: (abortSignal) => request(client, { abortSignal }), catch: fromS3Error(method) }).pipe(
-      deadlines.within(() => new ConnectorError({ connector: "S3", method, reason: "Timeout" }))
+    inTime(method)(
+      Effect.tryPromise({ try: (abortSignal) => request(client, { abortSignal }), catch: fromS3Error(method) })
     )
 
   const find = <A>(method: string, request: Request<A>) =>
@@ -141,6 +148,7 @@ export const make = Effect.fnUntraced(function*(
 
   return {
     timeout,
+    inTime,
     call,
     find,
     replace,

@@ -1,5 +1,5 @@
 /** Time limits for what is done often: `Effect.timeoutFail` takes three times the processor time of one of these. */
-import { Duration, Effect, FiberId, Runtime, type Scope } from "effect"
+import { Duration, Effect, Fiber, FiberId, Runtime, type Scope } from "effect"
 
 export interface Deadlines {
   /** Calls `expire` when the time is over, unless what this returns is given to `cancel` before. `expire` must not throw. */
@@ -21,11 +21,18 @@ export interface Deadline {
 export const make = (after: Duration.Duration): Effect.Effect<Deadlines, never, Scope.Scope> =>
   Effect.gen(function*() {
     const clock = yield* Effect.clock
-    const scope = yield* Effect.scope
     const runFork = Runtime.runFork(yield* Effect.runtime<never>())
     const millis = Duration.toMillis(after)
     const open = new Set<Deadline>()
-    let isWatched = false
+    let watcher: Fiber.RuntimeFiber<void> | undefined = undefined
+    let isClosed = false
+    // What is still under way while the scope closes is watched until then, but nothing begins to be after it.
+    yield* Effect.addFinalizer(() =>
+      Effect.suspend(() => {
+        isClosed = true
+        return watcher === undefined ? Effect.void : Fiber.interrupt(watcher)
+      })
+    )
 
     const watch: Effect.Effect<void> = Effect.suspend(() => {
       const now = clock.unsafeCurrentTimeMillis()
@@ -34,18 +41,15 @@ export const make = (after: Duration.Duration): Effect.Effect<Deadlines, never, 
         open.delete(deadline)
         deadline.expire()
       }
-      isWatched = false
+      watcher = undefined
       return Effect.void
     })
 
     const start = (expire: () => void): Deadline => {
       const deadline = { at: clock.unsafeCurrentTimeMillis() + millis, expire }
-      if (millis === Infinity) return deadline
+      if (millis === Infinity || isClosed) return deadline
       open.add(deadline)
-      if (!isWatched) {
-        isWatched = true
-        runFork(watch, { scope })
-      }
+      watcher ??= runFork(watch)
       return deadline
     }
     const cancel = (deadline: Deadline): void => void open.delete(deadline)

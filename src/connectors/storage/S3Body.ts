@@ -1,7 +1,7 @@
 /** The bytes of objects: read as they come, written in one request or, when there are many, in parts that become one object. */
 import type { CompletedPart, GetObjectCommandOutput } from "@aws-sdk/client-s3"
 import * as NodeStream from "@effect/platform-node/NodeStream"
-import { Chunk, type Duration, Effect, Exit, Option, type Scope, Sink, Stream } from "effect"
+import { Chunk, Effect, Exit, Option, type Scope, Sink, Stream } from "effect"
 import { randomBytes } from "node:crypto"
 import type { Readable } from "node:stream"
 import { ConnectorError, retrying } from "../../kernel/ConnectorError.ts"
@@ -14,17 +14,27 @@ export const minPartBytes = 5 * 2 ** 20
 const copyPartBytes = 2 ** 30
 const concurrency = 4
 
+/** Bodies up to this size are read in one piece: a stream costs more than they do. */
+const maxPieceBytes = 2 ** 18
+
 /** The first `length` bytes of an answer. Let go of in the middle, it closes its connection. */
 export const read = (
   { Body }: GetObjectCommandOutput,
   length: number,
-  timeout: Duration.Duration
+  { inTime, timeout }: Pick<S3Bucket.S3Bucket, "inTime" | "timeout">
 ): Stream.Stream<Uint8Array, ConnectorError> =>
-  NodeStream.fromReadable<ConnectorError, Uint8Array>(() => Body as Readable, S3Bucket.fromS3Error("open")).pipe(
-    Stream.timeoutFail(() => new ConnectorError({ connector: "S3", method: "open", reason: "Timeout" }), timeout),
-    Stream.mapAccum(length, (left, bytes) => [left - bytes.length, bytes.subarray(0, Math.max(0, left))]),
-    Stream.filter((bytes) => bytes.length > 0)
-  )
+  length <= maxPieceBytes
+    ? Stream.fromEffect(
+      inTime("open")(Effect.tryPromise({
+        try: async () => concat(await (Body as Readable).toArray()).subarray(0, length),
+        catch: S3Bucket.fromS3Error("open")
+      }))
+    )
+    : NodeStream.fromReadable<ConnectorError, Uint8Array>(() => Body as Readable, S3Bucket.fromS3Error("open")).pipe(
+      Stream.timeoutFail(() => new ConnectorError({ connector: "S3", method: "open", reason: "Timeout" }), timeout),
+      Stream.mapAccum(length, (left, bytes) => [left - bytes.length, bytes.subarray(0, Math.max(0, left))]),
+      Stream.filter((bytes) => bytes.length > 0)
+    )
 
 /** Closes the connection of an answer that was not read to its end. */
 export const release = ({ Body }: GetObjectCommandOutput): Effect.Effect<void> =>

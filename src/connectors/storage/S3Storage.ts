@@ -58,7 +58,7 @@ export const S3Storage = Connector.make({
       }
       const stored = yield* S3Head.fromAnswer("open", key, answer.value, totalBytes(answer.value))
       const wanted = Math.max(0, Math.min(length ?? Infinity, stored.sizeBytes - offset))
-      return Option.some({ ...stored, body: S3Body.read(answer.value, wanted, s3.timeout) })
+      return Option.some({ ...stored, body: S3Body.read(answer.value, wanted, s3) })
     })
 
     return Storage.StorageConnector.of({

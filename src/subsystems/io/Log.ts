@@ -69,24 +69,26 @@ const make = Effect.gen(function*() {
   const offer = yield* openSink(connector)
 
   return Log.of({
-    record: Effect.fnUntraced(function*(entry) {
-      const candidate = yield* guard.candidate("record")
-      if (levels.indexOf(entry.level) < lowest) return
-      yield* offer({
-        ...blank,
-        kind: "activity",
-        time: yield* Clock.currentTimeMillis,
-        candidate,
-        agentId: candidate.role === "agent" ? candidate.id : undefined,
-        componentId: entry.componentId,
-        runId: entry.runId,
-        level: entry.level,
-        message: preview(entry.message),
-        input: optionalPreview(entry.input),
-        output: optionalPreview(entry.output),
-        error: optionalPreview(entry.error)
-      })
-    }, traced("Log.record")),
+    record: (entry) =>
+      Effect.flatMap(
+        guard.candidate("record"),
+        (candidate) =>
+          levels.indexOf(entry.level) < lowest ? Effect.void : Effect.flatMap(Clock.currentTimeMillis, (time) =>
+            offer({
+              kind: "activity",
+              time,
+              candidate,
+              agentId: candidate.role === "agent" ? candidate.id : undefined,
+              componentId: entry.componentId,
+              runId: entry.runId,
+              level: entry.level,
+              message: preview(entry.message),
+              input: optionalPreview(entry.input),
+              output: optionalPreview(entry.output),
+              error: optionalPreview(entry.error),
+              count: undefined
+            })).pipe(traced("Log.record"))
+      ),
     task: Effect.fnUntraced(function*(count, runId) {
       const candidate = yield* guard.candidate("task")
       yield* offer({
