@@ -1,5 +1,5 @@
 /** The text of an agent document, and who may read it: what stores of documents have in common. */
-import { Either, Predicate } from "effect"
+import { Effect, Either, Option, Predicate } from "effect"
 import * as JsonText from "../../kernel/JsonText.ts"
 import * as Acl from "../../security/Acl.ts"
 import type * as Candidate from "../../security/Candidate.ts"
@@ -54,4 +54,29 @@ export const parse = (source: string, text: string): AgentFile =>
 /** A document is its owner's (a team's, mostly), and the agent may read its own. */
 export const ownedBy = (owner: Candidate.Candidate) => (id: string): { readonly acl: Acl.Acl } => ({
   acl: Acl.ownedBy(owner, { role: "agent", id })
+})
+
+/** What a store with a place for what is deployed and one for what is worked on can say of all its documents. */
+export const overBoth = <E>(
+  production: Effect.Effect<ReadonlyArray<AgentFile>, E>,
+  development: Effect.Effect<ReadonlyArray<AgentFile>, E>,
+  owned: ReturnType<typeof ownedBy>
+) => ({
+  findByDomain: (domain: string) =>
+    Effect.zipWith(production, development, (one, other) => {
+      const file = [...one, ...other].find((file) => file.domain === domain && file.problem === undefined)
+      return Option.map(Option.fromNullable(file), ({ id }) => ({ id, ...owned(id) }))
+    }),
+  list: Effect.zipWith(production, development, (inProduction, inDevelopment) => {
+    const deployed = new Set(inProduction.flatMap(({ id, problem }) => problem === undefined ? [id] : []))
+    const developed = new Set(inDevelopment.map(({ id }) => id))
+    return [...inDevelopment, ...inProduction.filter(({ id }) => !developed.has(id))].map((file) => ({
+      id: file.id,
+      name: file.name,
+      source: file.source,
+      deployed: deployed.has(file.id),
+      problem: file.problem,
+      ...owned(file.id)
+    }))
+  })
 })

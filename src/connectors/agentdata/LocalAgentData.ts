@@ -46,29 +46,7 @@ export const LocalAgentData = Connector.make({
           }
           return Option.some({ id, document: file.document, source: file.source, ...owned(id) })
         }),
-        findByDomain: (domain) =>
-          Effect.map(
-            Effect.zipWith(production.files, development.files, (one, other) => [...one, ...other]),
-            (files) =>
-              Option.map(
-                Option.fromNullable(files.find((file) => file.domain === domain && file.problem === undefined)),
-                ({ id }) => ({ id, ...owned(id) })
-              )
-          ),
-        list: Effect.gen(function*() {
-          const inProduction = yield* production.files
-          const inDevelopment = yield* development.files
-          const deployed = new Set(inProduction.flatMap(({ id, problem }) => problem === undefined ? [id] : []))
-          const developed = new Set(inDevelopment.map(({ id }) => id))
-          return [...inDevelopment, ...inProduction.filter(({ id }) => !developed.has(id))].map((file) => ({
-            id: file.id,
-            name: file.name,
-            source: file.source,
-            deployed: deployed.has(file.id),
-            problem: file.problem,
-            ...owned(file.id)
-          }))
-        })
+        ...AgentFile.overBoth(production.files, development.files, owned)
       })
     },
     Effect.provide([NodeFileSystem.layer, NodePath.layer])

@@ -81,29 +81,7 @@ export const StorageAgentData = Connector.make({
         }
         return Option.some({ id, document: file.document, source: file.source, ...owned(id) })
       }),
-      findByDomain: (domain) =>
-        Effect.map(
-          Effect.zipWith(filesIn("production"), filesIn("development"), (one, other) => [...one, ...other]),
-          (files) =>
-            Option.map(
-              Option.fromNullable(files.find((file) => file.domain === domain)),
-              ({ id }) => ({ id, ...owned(id) })
-            )
-        ),
-      list: Effect.gen(function*() {
-        const inProduction = yield* filesIn("production")
-        const inDevelopment = yield* filesIn("development")
-        const deployed = new Set(inProduction.flatMap(({ id, problem }) => problem === undefined ? [id] : []))
-        const developed = new Set(inDevelopment.map(({ id }) => id))
-        return [...inDevelopment, ...inProduction.filter(({ id }) => !developed.has(id))].map((file) => ({
-          id: file.id,
-          name: file.name,
-          source: file.source,
-          deployed: deployed.has(file.id),
-          problem: file.problem,
-          ...owned(file.id)
-        }))
-      })
+      ...AgentFile.overBoth(filesIn("production"), filesIn("development"), owned)
     })
   })
 })

@@ -3,12 +3,11 @@
  * only from the version that holds it: a value is put aside first, and becomes the current one where it replaces the expected.
  * https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_UpdateSecretVersionStage.html
  */
-import { Config, Duration, Effect, Option, type Redacted, Schema } from "effect"
+import { Config, Effect, Option, type Redacted, Schema } from "effect"
 import { randomUUID } from "node:crypto"
 import * as Connector from "../../kernel/Connector.ts"
 import { conflict, ConnectorError } from "../../kernel/ConnectorError.ts"
 import * as ManagedVault from "../../security/ManagedVault.ts"
-import { BaseUrl } from "../JsonHttp.ts"
 import * as SecretsManagerClient from "../vault/SecretsManagerClient.ts"
 
 export const SecretsManagerManagedVault = Connector.make({
@@ -121,12 +120,7 @@ export const SecretsManagerManagedVault = Connector.make({
  * `SRE_MANAGED_VAULT_PREFIX`.
  */
 export const SecretsManagerManagedVaultLive = SecretsManagerManagedVault.layerConfig(Config.all({
-  region: Config.nonEmptyString("AWS_REGION"),
-  awsAccessKeyId: Config.withDefault(Config.nonEmptyString("AWS_ACCESS_KEY_ID"), undefined),
-  awsSecretAccessKey: Config.withDefault(Config.redacted("AWS_SECRET_ACCESS_KEY"), undefined),
-  awsSessionToken: Config.withDefault(Config.redacted("AWS_SESSION_TOKEN"), undefined),
-  endpoint: Config.withDefault(Schema.Config("AWS_ENDPOINT_URL_SECRETS_MANAGER", BaseUrl), undefined),
-  timeout: Config.succeed(Duration.seconds(10)),
+  ...SecretsManagerClient.config,
   prefix: Config.withDefault(Config.string("SRE_MANAGED_VAULT_PREFIX"), "")
 }))
 

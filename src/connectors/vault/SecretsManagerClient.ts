@@ -1,6 +1,6 @@
 /** AWS Secrets Manager as both vaults use it: the client, names of secrets, and its errors in our words. */
 import type { SecretsManager } from "@aws-sdk/client-secrets-manager"
-import { Duration, Effect, Option, Redacted, Schema, type Scope } from "effect"
+import { Config, Duration, Effect, Option, Redacted, Schema, type Scope } from "effect"
 import type { BootError } from "../../kernel/BootError.ts"
 import * as Connector from "../../kernel/Connector.ts"
 import { ConnectorError, type Reason } from "../../kernel/ConnectorError.ts"
@@ -19,6 +19,16 @@ export const settings = {
   timeout: Schema.optionalWith(Schema.DurationFromMillis, { default: () => Duration.seconds(10) })
 }
 type Settings = Schema.Struct.Type<typeof settings>
+
+/** The settings by the names the AWS tools know. */
+export const config = {
+  region: Config.nonEmptyString("AWS_REGION"),
+  awsAccessKeyId: Config.withDefault(Config.nonEmptyString("AWS_ACCESS_KEY_ID"), undefined),
+  awsSecretAccessKey: Config.withDefault(Config.redacted("AWS_SECRET_ACCESS_KEY"), undefined),
+  awsSessionToken: Config.withDefault(Config.redacted("AWS_SESSION_TOKEN"), undefined),
+  endpoint: Config.withDefault(Schema.Config("AWS_ENDPOINT_URL_SECRETS_MANAGER", BaseUrl), undefined),
+  timeout: Config.succeed(Duration.seconds(10))
+}
 
 /** Key and secret go together. */
 export const complete = ({ awsAccessKeyId, awsSecretAccessKey }: Settings) =>

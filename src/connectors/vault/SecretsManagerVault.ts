@@ -1,9 +1,8 @@
 /** Vault in AWS Secrets Manager: a secret for each, `<prefix>/<team>/<name>`, as its text or as a field of its own name. */
-import { Config, Duration, Effect, Option, Schema } from "effect"
+import { Config, Effect, Option, Schema } from "effect"
 import * as Connector from "../../kernel/Connector.ts"
 import { ConnectorError } from "../../kernel/ConnectorError.ts"
 import * as Vault from "../../security/Vault.ts"
-import { BaseUrl } from "../JsonHttp.ts"
 import * as SecretsManagerClient from "./SecretsManagerClient.ts"
 
 export const SecretsManagerVault = Connector.make({
@@ -90,12 +89,7 @@ export const SecretsManagerVault = Connector.make({
  * `SRE_VAULT_PREFIX`; `SRE_VAULT_SHARED` names the team whose secrets are everybody's.
  */
 export const SecretsManagerVaultLive = SecretsManagerVault.layerConfig(Config.all({
-  region: Config.nonEmptyString("AWS_REGION"),
-  awsAccessKeyId: Config.withDefault(Config.nonEmptyString("AWS_ACCESS_KEY_ID"), undefined),
-  awsSecretAccessKey: Config.withDefault(Config.redacted("AWS_SECRET_ACCESS_KEY"), undefined),
-  awsSessionToken: Config.withDefault(Config.redacted("AWS_SESSION_TOKEN"), undefined),
-  endpoint: Config.withDefault(Schema.Config("AWS_ENDPOINT_URL_SECRETS_MANAGER", BaseUrl), undefined),
-  timeout: Config.succeed(Duration.seconds(10)),
+  ...SecretsManagerClient.config,
   prefix: Config.withDefault(Config.string("SRE_VAULT_PREFIX"), "smythos"),
   shared: Config.withDefault(Config.nonEmptyString("SRE_VAULT_SHARED"), undefined)
 }))
