@@ -22,7 +22,8 @@ export const layer = HttpApiBuilder.group(Api, "system", (handlers) =>
             cpuLoad: now.cpuLoad,
             eventLoopDelayMillis: Duration.toMillis(now.eventLoopDelay.p99),
             heapUsedBytes: now.heapUsedBytes,
-            residentBytes: now.residentBytes
+            residentBytes: now.residentBytes,
+            fibers: now.fibers
           }
         }))
     })

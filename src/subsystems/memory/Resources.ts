@@ -1,5 +1,5 @@
 /** Resources: how busy this process is, sampled at an interval, as a value and as Effect metrics. */
-import { Context, Duration, Effect, Layer, Metric, Ref, Schedule } from "effect"
+import { Context, Duration, Effect, Layer, Metric, Ref, RuntimeFlags, Schedule } from "effect"
 import { availableParallelism, freemem, totalmem } from "node:os"
 import { monitorEventLoopDelay } from "node:perf_hooks"
 
@@ -12,6 +12,8 @@ export interface Sample {
   readonly heapUsedBytes: number
   readonly heapTotalBytes: number
   readonly residentBytes: number
+  /** Fibers that are alive, of those that began in the system. */
+  readonly fibers: number
   readonly systemFreeBytes: number
   readonly systemTotalBytes: number
 }
@@ -25,19 +27,24 @@ export const cpuLoad = Metric.gauge("sre_process_cpu_load", { description: "Shar
 export const eventLoopDelay = Metric.gauge("sre_event_loop_delay_p99_ms", { description: "99th percentile, ms" })
 export const heapUsed = Metric.gauge("sre_heap_used_bytes")
 export const resident = Metric.gauge("sre_resident_bytes")
+export const fibers = Metric.gauge("sre_fibers", { description: "Fibers that are alive" })
 
+/** Has Effect count its fibers, besides: `effect_fiber_active` and its like among the metrics. */
 export const layer = (interval: Duration.DurationInput = "5 seconds"): Layer.Layer<Resources> =>
-  Layer.scoped(
-    Resources,
-    Effect.gen(function*() {
-      const { sample } = yield* sampler
-      const latest = yield* Ref.make(yield* sample)
-      yield* Effect.flatMap(sample, (next) => Ref.set(latest, next)).pipe(
-        Effect.schedule(Schedule.spaced(interval)),
-        Effect.forkScoped
-      )
-      return Resources.of({ current: Ref.get(latest) })
-    })
+  Layer.merge(
+    RuntimeFlags.enableRuntimeMetrics,
+    Layer.scoped(
+      Resources,
+      Effect.gen(function*() {
+        const { sample } = yield* sampler
+        const latest = yield* Ref.make(yield* sample)
+        yield* Effect.flatMap(sample, (next) => Ref.set(latest, next)).pipe(
+          Effect.schedule(Schedule.spaced(interval)),
+          Effect.forkScoped
+        )
+        return Resources.of({ current: Ref.get(latest) })
+      })
+    )
   )
 
 const resolutionMillis = 20
@@ -54,7 +61,7 @@ const sampler = Effect.gen(function*() {
   )
   let before = { cpu: { user: 0, system: 0 }, uptime: 0 }
 
-  const measure = Effect.sync((): Sample => {
+  const measure = Effect.map(Metric.value(Metric.fiberActive), ({ count }): Sample => {
     const now = { cpu: process.cpuUsage(), uptime: process.uptime() }
     const cpuMicros = now.cpu.user + now.cpu.system - before.cpu.user - before.cpu.system
     const elapsedMicros = Math.max(1, (now.uptime - before.uptime) * 1e6)
@@ -65,6 +72,7 @@ const sampler = Effect.gen(function*() {
       heapUsedBytes: memory.heapUsed,
       heapTotalBytes: memory.heapTotal,
       residentBytes: memory.rss,
+      fibers: count,
       systemFreeBytes: freemem(),
       systemTotalBytes: totalmem()
     }
@@ -78,7 +86,8 @@ const sampler = Effect.gen(function*() {
       Metric.set(cpuLoad, sample.cpuLoad),
       Metric.set(eventLoopDelay, Duration.toMillis(sample.eventLoopDelay.p99)),
       Metric.set(heapUsed, sample.heapUsedBytes),
-      Metric.set(resident, sample.residentBytes)
+      Metric.set(resident, sample.residentBytes),
+      Metric.set(fibers, sample.fibers)
     ], { discard: true }))
   return { sample }
 })

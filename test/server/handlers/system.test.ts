@@ -18,6 +18,7 @@ describe("health", () => {
       assert.strictEqual(status, "live")
       assert.isAbove(resources.heapUsedBytes, 0)
       assert.isAbove(resources.residentBytes, 0)
+      assert.isAbove(resources.fibers, 0)
       yield* Fiber.interruptAll([slow, waiting])
     }))
 })
@@ -34,6 +35,7 @@ describe("metrics", () => {
         /^# HELP sre_runs_running Runs under way\n# TYPE sre_runs_running gauge\nsre_runs_running \d+$/m
       )
       assert.match(text, /^sre_resident_bytes \d+$/m)
+      assert.match(text, /^sre_fibers \d+$/m)
       assert.notMatch(text, /\{/)
     }))
 })

@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Duration, Effect, Metric, TestClock } from "effect"
+import { Duration, Effect, Fiber, Metric, TestClock } from "effect"
 import * as Resources from "../../../src/subsystems/memory/Resources.ts"
 
 describe("Resources", () => {
@@ -26,4 +26,18 @@ describe("Resources", () => {
       yield* TestClock.adjust("10 seconds")
       assert.notStrictEqual(yield* resources.current, second)
     }).pipe(Effect.provide(Resources.layer("10 seconds"))))
+
+  it.effect("fibers are counted while they are alive", () =>
+    Effect.gen(function*() {
+      const { current } = yield* Resources.Resources
+      const counted = Effect.map(
+        Effect.zipRight(TestClock.adjust("5 seconds"), current),
+        ({ fibers }) => fibers
+      )
+      const before = yield* counted
+      const some = yield* Effect.forEach([1, 2, 3], () => Effect.fork(Effect.never))
+      assert.strictEqual(yield* counted, before + 3)
+      yield* Fiber.interruptAll(some)
+      assert.strictEqual(yield* counted, before)
+    }).pipe(Effect.provide(Resources.layer())))
 })
