@@ -6,7 +6,7 @@ import * as Answer from "./Answer.ts"
 import { LoopState } from "./LoopState.ts"
 import { type Node, type Region, Value } from "./Program.ts"
 import { type RunOptions, RunState } from "./RunState.ts"
-import { begin, type RoundsExceeded } from "./Schedule.ts"
+import { begin } from "./Schedule.ts"
 import { Held, type Opened, type Step } from "./Step.ts"
 
 export const open = (
@@ -47,7 +47,7 @@ const inlineItems = 256
 /** At most so many events tell how far a loop is. */
 const progressEvents = 100
 
-type Work = Effect.Effect<void, Component.ComponentFailed | RoundsExceeded, Services>
+type Work = Effect.Effect<void, Component.ComponentFailed, Services>
 
 class Loop {
   readonly #around: RunState
@@ -95,18 +95,12 @@ class Loop {
   }
 
   #awaited(work: Work): Exclude<Opened, Component.Outputs> {
-    return Effect.flatMap(
-      Effect.mapError(work, (error) =>
-        error instanceof Component.ComponentFailed
-          ? error
-          : new Component.ComponentFailed({ message: error.message, cause: error })),
-      () => {
-        const outcome = this.#outcome()
-        return outcome instanceof Component.ComponentFailed || outcome instanceof Held
-          ? Effect.fail(outcome)
-          : Effect.succeed(outcome)
-      }
-    )
+    return Effect.flatMap(work, () => {
+      const outcome = this.#outcome()
+      return outcome instanceof Component.ComponentFailed || outcome instanceof Held
+        ? Effect.fail(outcome)
+        : Effect.succeed(outcome)
+    })
   }
 
   /** Takes item after item, until there is none, one has to be waited for, or the loop is held. */
@@ -117,7 +111,14 @@ class Loop {
       if (at === undefined) return undefined
       const body = this.#bodyAt(at)
       const waiting = begin(body)
-      if (waiting !== undefined) return Effect.flatMap(waiting, () => this.#after(at, body) ?? Effect.void)
+      if (waiting !== undefined) {
+        // A cycle that does not end is the failure of its item.
+        const ended = Effect.catchAll(
+          waiting,
+          ({ components: [head = ""], message }) => Effect.sync(() => body.giveUp(head, message))
+        )
+        return Effect.flatMap(ended, () => this.#after(at, body) ?? Effect.void)
+      }
       if (!this.#ended(at, body)) return this.#failing()
     }
     return Effect.flatMap(Effect.yieldNow(), () => this.#work() ?? Effect.void)

@@ -317,6 +317,13 @@ export class RunState {
     }
   }
 
+  /** No round follows; that counts as a failure of this component. */
+  giveUp(componentId: string, _error: string): void {
+    const node = this.program.nodes.find(({ info }) => info.id === componentId)!
+    this.delivered = []
+    this.leaves.push({ node, round: this.round, outputs: { _error }, failed: true })
+  }
+
   /** The present round is that of these heads; gives what runs again in it. */
   enterRound(heads: ReadonlySet<number>): ReadonlySet<number> {
     this.heads = heads

@@ -98,10 +98,12 @@ export const interpret = ({ edges, nodes }: Graph, x: unknown, maxRounds: number
       if (delivered.size === 0) break
       const heads = nodes.filter((node) => around.some(({ edge, target }) => target === node && delivered.has(edge)))
       if (round + 1 >= maxRounds) {
-        throw new TooManyRounds(
-          `Agent a1: the cycle through ${heads.map(({ id }) => id).join(", ")} went round ${maxRounds} times ` +
-            `without ending. Let it end, or raise maxRounds`
-        )
+        const problem = `Agent a1: the cycle through ${heads.map(({ id }) => id).join(", ")} went round ${maxRounds} ` +
+          `times without ending. Let it end, or raise maxRounds`
+        // In an item of a loop it is the item that fails.
+        if (!path.endsWith("]/")) throw new TooManyRounds(problem)
+        leaves.push({ node: heads[0]!, round, result: { _error: problem } })
+        break
       }
       const again = new Set(heads)
       for (const node of again) {
@@ -174,19 +176,12 @@ export const interpret = ({ edges, nodes }: Graph, x: unknown, maxRounds: number
       )
       const results: Array<unknown> = []
       for (const [at, item] of items.entries()) {
-        try {
-          const { leaving, records } = enter({ Loop: item }, `${key}[${at}]/`)
-          for (const [edge, value] of leaving) left.get(edge)?.push(value)
-          results.push(...records.map((record) => node.data.format === "full" ? record : record.result))
-          const failure = records.find(({ result }) => "_error" in result)
-          if (failure !== undefined && node.data.onError === "stop") {
-            return { _error: `item ${at}: ${String(failure.result["_error"])}` }
-          }
-        } catch (error) {
-          // What the items beside it have come to by then is a matter of timing.
-          if (!(error instanceof TooManyRounds)) throw error
-          if (node.data.concurrency > 1) throw new Unsuitable()
-          return { _error: error.message }
+        const { leaving, records } = enter({ Loop: item }, `${key}[${at}]/`)
+        for (const [edge, value] of leaving) left.get(edge)?.push(value)
+        results.push(...records.map((record) => node.data.format === "full" ? record : record.result))
+        const failure = records.find(({ result }) => "_error" in result)
+        if (failure !== undefined && node.data.onError === "stop") {
+          return { _error: `item ${at}: ${String(failure.result["_error"])}` }
         }
       }
       const result = { Result: results }
