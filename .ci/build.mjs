@@ -19,7 +19,9 @@ if (status !== 0 && isComplete) process.exit(status ?? 1)
 if (!isComplete) console.warn("SQLite could not be installed: connectors that need it say so when they are used")
 
 // What connectors load on first use, and say how to install when it is missing; and what has binaries of its own.
-const { dependencies, optionalDependencies, peerDependencies, peerDependenciesMeta } = JSON.parse(readFileSync("package.json", "utf8"))
+const { dependencies, optionalDependencies, peerDependencies, peerDependenciesMeta } = JSON.parse(
+  readFileSync("package.json", "utf8")
+)
 const optional = [
   ...Object.keys(peerDependencies).filter((name) => peerDependenciesMeta[name]?.optional),
   ...Object.keys(optionalDependencies),

@@ -49,7 +49,7 @@ export const make = (after: Duration.Duration): Effect.Effect<Deadlines, never, 
       const deadline = { at: clock.unsafeCurrentTimeMillis() + millis, expire }
       if (millis === Infinity || isClosed) return deadline
       open.add(deadline)
-      watcher ??= runFork(watch)
+      watcher ??= runFork(Effect.interruptible(watch))
       return deadline
     }
     const cancel = (deadline: Deadline): void => void open.delete(deadline)
@@ -57,9 +57,9 @@ export const make = (after: Duration.Duration): Effect.Effect<Deadlines, never, 
     return {
       start,
       cancel,
-      within: (onTimeout) => <A, E1, R>(self: Effect.Effect<A, E1, R>) =>
+      within: <E>(onTimeout: () => E) => <A, E1, R>(self: Effect.Effect<A, E1, R>) =>
         Effect.flatMap(Effect.runtime<R>(), (runtime) =>
-          Effect.async((resume) => {
+          Effect.async<A, E | E1, R>((resume) => {
             const fiber = Runtime.runFork(runtime)(self)
             const interrupt = () => fiber.unsafeInterruptAsFork(FiberId.none)
             const deadline = start(() => {

@@ -67,6 +67,12 @@ describe("Deadlines", () => {
       assert.isTrue(Exit.isInterrupted(yield* Fiber.interrupt(fiber)))
     }))
 
+  it.live("made where nothing can be interrupted, it ends with its scope all the same", () =>
+    Effect.scoped(Effect.gen(function*() {
+      const { within } = yield* Effect.uninterruptible(Deadlines.make(Duration.hours(1)))
+      assert.strictEqual(yield* within(late)(Effect.as(Effect.sleep("10 millis"), 1)), 1)
+    })))
+
   it.scoped("a deadline that is cancelled does not come", () =>
     Effect.gen(function*() {
       const deadlines = yield* Deadlines.make(second)
