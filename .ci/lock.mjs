@@ -8,7 +8,8 @@ const file = join(import.meta.dirname, "..", "package-lock.json")
 const lock = JSON.parse(readFileSync(file, "utf8"))
 
 const platforms =
-  /\b(aix|android|darwin|freebsd|linux|netbsd|openbsd|openharmony|sunos|win32)-([a-z0-9]+)(?:-(gnu|musl))?/
+  /\b(aix|android|darwin|freebsd|linux|mac|netbsd|openbsd|openharmony|sunos|win|win32)-([a-z0-9]+)(?:-(gnu|musl))?/
+const systems = { mac: "darwin", win: "win32" }
 
 let added = 0
 for (const [path, { dev, optionalDependencies = {}, peer }] of Object.entries(lock.packages)) {
@@ -22,7 +23,7 @@ for (const [path, { dev, optionalDependencies = {}, peer }] of Object.entries(lo
       ...(dev ? { dev } : {}),
       ...(os === "linux" && libc ? { libc: [libc === "gnu" ? "glibc" : libc] } : {}),
       optional: true,
-      os: [os],
+      os: [systems[os] ?? os],
       ...(peer ? { peer } : {})
     }
     added++
