@@ -1,6 +1,11 @@
-/** BudgetStore: accounts that calls are reserved on before they are made. In memory here; another store may share them. */
-import { Clock, Context, Duration, Effect, Schema } from "effect"
-import type { ConnectorError } from "../../kernel/ConnectorError.ts"
+/**
+ * BudgetStore: accounts that calls are reserved on before they are made. Budgets ask {@link BudgetStore}, connectors implement
+ * {@link BudgetStoreConnector}: for one process, or shared by many. The host's own: no candidate asks for it.
+ */
+import { Context, Duration, Effect, Layer, Option, Schedule, Schema, type Scope } from "effect"
+import { randomUUID } from "node:crypto"
+import { type ConnectorError, retrying } from "../../kernel/ConnectorError.ts"
+import { traced } from "../../kernel/Trace.ts"
 
 /** What can be limited. `money` in US dollars, `time` of calls in milliseconds, `concurrency` in calls under way. */
 export const Limited = Schema.Literal("tokens", "money", "calls", "time", "concurrency")
@@ -44,109 +49,81 @@ export interface Account {
   readonly limits: Limits
 }
 
-/** A call that is under way. */
-export interface Reservation {
-  /** Gives back what was reserved and counts what was used. Once only. */
-  readonly settle: (used: Amount) => Effect.Effect<void>
-}
+export const nothing: Amount = { tokens: 0, money: 0, calls: 0, time: 0 }
+/** In the order in which they are judged. */
+export const kinds = ["tokens", "money", "calls", "time"] as const
 
-export class BudgetStore extends Context.Tag("effect-sre/BudgetStore")<BudgetStore, {
-  /** The most a call can take, of all accounts or of none. */
+/** A call that is under way has an `id`, and stands in each of its accounts. */
+export class BudgetStoreConnector extends Context.Tag("effect-sre/BudgetStoreConnector")<BudgetStoreConnector, {
+  /** In all accounts or in none. Again under the same id, nothing happens. */
   readonly reserve: (
+    id: string,
     accounts: ReadonlyArray<Account>,
     most: Amount
-  ) => Effect.Effect<Reservation, BudgetExceeded | ConnectorError>
+  ) => Effect.Effect<void, BudgetExceeded | ConnectorError>
+  /** Ends a reservation and counts what was used; without one, nothing happens. */
+  readonly settle: (
+    id: string,
+    accounts: ReadonlyArray<Account>,
+    used: Amount
+  ) => Effect.Effect<void, ConnectorError>
+  /** Keeps a reservation for another {@link lease}. */
+  readonly renew: (id: string, accounts: ReadonlyArray<Account>) => Effect.Effect<void, ConnectorError>
+  /** A reservation that was not renewed for so long is of a process that died: all of it counts as used. None: all end with it. */
+  readonly lease: Option.Option<Duration.Duration>
 }>() {}
 
-interface State {
-  since: number
-  used: Amount
-  /** By calls under way, `concurrency` of them. */
-  reserved: Amount
-  concurrency: number
-}
+export class BudgetStore extends Context.Tag("effect-sre/BudgetStore")<BudgetStore, {
+  /** Reserves the most a call can take, until the scope closes; then what it used is counted. */
+  readonly reserve: (
+    accounts: ReadonlyArray<Account>,
+    most: Amount,
+    used: Effect.Effect<Amount>
+  ) => Effect.Effect<void, BudgetExceeded | ConnectorError, Scope.Scope>
+}>() {}
 
-const nothing: Amount = { tokens: 0, money: 0, calls: 0, time: 0 }
-const kinds = ["tokens", "money", "calls", "time"] as const
+const make = Effect.gen(function*() {
+  const connector = yield* BudgetStoreConnector
+  const underWay = new Map<string, ReadonlyArray<Account>>()
 
-/**
- * Accounts as long as the process. Of runs, and of all others, at most `maxAccounts`; beyond, the one unused for longest is
- * forgotten, but none with a call under way.
- */
-export const inMemory = (maxAccounts = 100_000): Effect.Effect<typeof BudgetStore.Service> =>
-  Effect.sync(() => {
-    const runs = new Map<string, State>()
-    const others = new Map<string, State>()
+  /** A store that is away counts the reservation in full when its lease is over. */
+  const settle = (id: string, accounts: ReadonlyArray<Account>, used: Amount) =>
+    retrying(connector.settle(id, accounts, used)).pipe(
+      Effect.catchAll((error) => Effect.logWarning(`what a call used could not be counted: ${error.message}`))
+    )
 
-    const stateOf = ({ limits: { per }, scope }: Account, now: number): State => {
-      const states = scope.startsWith("run:") ? runs : others
-      const state = states.get(scope) ?? { since: now, used: nothing, reserved: nothing, concurrency: 0 }
-      states.delete(scope)
-      if (states.size >= maxAccounts) forgetOne(states)
-      states.set(scope, state)
-      if (per !== undefined && now - state.since >= Duration.toMillis(per)) {
-        state.since = now
-        state.used = nothing
-      }
-      return state
-    }
-
-    return BudgetStore.of({
-      reserve: (accounts, most) =>
-        Effect.flatMap(Clock.currentTimeMillis, (now) =>
-          Effect.suspend(() => {
-            const states = accounts.map((account) => stateOf(account, now))
-            for (const [at, account] of accounts.entries()) {
-              const exceeded = beyond(account, states[at]!, most)
-              if (exceeded !== undefined) return Effect.fail(exceeded)
-            }
-            for (const state of states) {
-              state.reserved = added(state.reserved, most, 1)
-              state.concurrency += 1
-            }
-            let settled = false
-            return Effect.succeed<Reservation>({
-              settle: (used) =>
-                Effect.sync(() => {
-                  if (settled) return
-                  settled = true
-                  for (const state of states) {
-                    state.concurrency -= 1
-                    // Exactly nothing when nothing is under way: sums of fractions are not.
-                    state.reserved = state.concurrency === 0 ? nothing : added(state.reserved, most, -1)
-                    state.used = added(state.used, used, 1)
-                  }
-                })
-            })
-          }))
-    })
+  yield* Option.match(connector.lease, {
+    onNone: () => Effect.void,
+    onSome: (lease) =>
+      Effect.suspend(() =>
+        Effect.forEach(underWay, ([id, accounts]) => Effect.ignoreLogged(connector.renew(id, accounts)), {
+          concurrency: 16,
+          discard: true
+        })
+      ).pipe(Effect.schedule(Schedule.spaced(Duration.times(lease, 1 / 3))), Effect.forkScoped)
   })
 
-/** The first limit that the call would exceed. */
-const beyond = ({ limits, scope }: Account, state: State, most: Amount): BudgetExceeded | undefined => {
-  for (const what of kinds) {
-    const limit = limits[what]
-    const used = state.used[what] + state.reserved[what]
-    if (limit !== undefined && used + most[what] > limit) {
-      return new BudgetExceeded({ scope, what, limit, used, asked: most[what] })
-    }
-  }
-  return limits.concurrency !== undefined && state.concurrency + 1 > limits.concurrency
-    ? new BudgetExceeded({ scope, what: "concurrency", limit: limits.concurrency, used: state.concurrency, asked: 1 })
-    : undefined
-}
-
-const added = (to: Amount, amount: Amount, sign: 1 | -1): Amount => ({
-  tokens: to.tokens + sign * amount.tokens,
-  money: to.money + sign * amount.money,
-  calls: to.calls + sign * amount.calls,
-  time: to.time + sign * amount.time
+  return BudgetStore.of({
+    reserve: Effect.fnUntraced(function*(accounts, most, used) {
+      const id = yield* Effect.sync(randomUUID)
+      let state: "asked" | "refused" | "reserved" = "asked"
+      // When it is not known what became of the request, nothing of it stays.
+      yield* Effect.addFinalizer(() => {
+        underWay.delete(id)
+        return state === "refused"
+          ? Effect.void
+          : Effect.flatMap(
+            state === "reserved" ? used : Effect.succeed(nothing),
+            (amount) => settle(id, accounts, amount)
+          )
+      })
+      yield* retrying(connector.reserve(id, accounts, most)).pipe(
+        Effect.tapErrorTag("BudgetExceeded", () => Effect.sync(() => (state = "refused")))
+      )
+      state = "reserved"
+      underWay.set(id, accounts)
+    }, traced("BudgetStore.reserve"))
+  })
 })
 
-const forgetOne = (states: Map<string, State>) => {
-  for (const [scope, { concurrency }] of states) {
-    if (concurrency > 0) continue
-    states.delete(scope)
-    return
-  }
-}
+export const layer: Layer.Layer<BudgetStore, never, BudgetStoreConnector> = Layer.scoped(BudgetStore, make)

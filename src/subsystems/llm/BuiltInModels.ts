@@ -1,4 +1,8 @@
-/** The models everybody may name, by provider. Sizes are in tokens, with the asker's own key. */
+/**
+ * The models everybody may name, by provider. Sizes are in tokens, with the asker's own key; of models that make pictures, those
+ * of one picture. Written down by hand in early 2026 from what the providers publish, and asked of none of them: an operator's
+ * registry replaces what has changed.
+ */
 import { builtInPrices } from "./BuiltInPrices.ts"
 import type { ModelEntry } from "./Models.ts"
 import type { Prices } from "./Prices.ts"
@@ -57,17 +61,24 @@ const rows: Readonly<Record<string, { readonly baseURL?: string; readonly models
       ["gpt-4-turbo", "gpt-4-turbo-2024-04-09", 128000, 4096, "text tools image", "", hidden],
       ["gpt-4-turbo-2024-04-09", "", 128000, 4096, "", "vault"],
       ["gpt-4-latest", "gpt-4-0613", 8192, 8192, "text tools", "", hidden],
-      ["gpt-4", "gpt-4o-2024-08-06", 8192, 8192, "text tools", "", hidden],
+      ["gpt-4", "gpt-4o-2024-08-06", 128000, 16384, "text tools", "", hidden],
       ["gpt-4-0613", "", 8192, 8192, "", "vault", hidden],
       ["gpt-3.5-turbo-latest", "gpt-3.5-turbo-0125", 16385, 4096, "text tools", "", hidden],
       ["gpt-3.5-turbo", "gpt-3.5-turbo-0125", 16385, 4096, "text tools", "", hidden],
       ["gpt-3.5-turbo-0125", "", 16385, 4096, "", "vault"],
       ["text-embedding-ada-002", "", 0, 0, "embeddings", "internal vault"],
       ["text-embedding-3-large", "", 0, 0, "embeddings", "internal vault"],
-      ["smythos/gpt-image-1", "gpt-image-1", 0, 0, "image-generation", "internal"],
-      ["gpt-image-1", "", 0, 0, "image-generation", "vault"],
+      ["text-embedding-3-small", "", 0, 0, "embeddings", "internal vault"],
+      ["smythos/gpt-image-1", "gpt-image-1", 0, 6240, "image-generation", "internal"],
+      ["gpt-image-1", "", 0, 6240, "image-generation", "vault"],
       ["dall-e-3", "", 0, 0, "image-generation", "vault"],
-      ["dall-e-2", "", 0, 0, "image-generation", "vault"]
+      ["dall-e-2", "", 0, 0, "image-generation", "vault"],
+      ["tts-1", "", 0, 0, "speech", "vault"],
+      ["tts-1-hd", "", 0, 0, "speech", "vault"],
+      ["gpt-4o-mini-tts", "", 2000, 0, "speech", "vault"],
+      ["whisper-1", "", 0, 0, "transcription", "vault"],
+      ["gpt-4o-transcribe", "", 16000, 2000, "transcription", "vault"],
+      ["gpt-4o-mini-transcribe", "", 16000, 2000, "transcription", "vault"]
     ]
   },
   Anthropic: {
@@ -140,7 +151,10 @@ const rows: Readonly<Record<string, { readonly baseURL?: string; readonly models
       ["gemini-1.0-pro-stable", "gemini-1.0-pro-001", 30720, 8192, "text", "vault", hidden],
       ["gemini-1.0-pro", "", 30720, 8192, "", "vault"],
       ["gemini-1.0-pro-001", "", 30720, 8192, "", "vault"],
-      ["gemini-pro-vision", "", 12288, 4096, "image", "vault", hidden]
+      ["gemini-pro-vision", "", 12288, 4096, "image", "vault", hidden],
+      ["gemini-2.5-flash-image", "", 32768, 1290, "image-generation image-to-image", "vault"],
+      ["imagen-4.0-generate-001", "", 0, 0, "image-generation", "vault"],
+      ["imagen-4.0-ultra-generate-001", "", 0, 0, "image-generation", "vault"]
     ]
   },
   VertexAI: {
@@ -186,7 +200,7 @@ const rows: Readonly<Record<string, { readonly baseURL?: string; readonly models
       ["llama-3.3-70b", "llama-3.3-70b-versatile", 128000, 32768, "text", "vault"],
       ["groq-llama3-70b", "llama3-70b-8192", 8192, 8192, "text", "vault"],
       ["llama3-70b-8192", "", 8192, 8192, "", "vault"],
-      ["groq-llama-3.1-8b-instant", "llama-3.1-8b-instant", 128000, 8192, "text", "vault"],
+      ["groq-llama-3.1-8b-instant", "llama-3.1-8b-instant", 131072, 8192, "text", "vault"],
       ["llama-3.1-8b-instant", "", 131072, 8192, "", "vault"],
       ["llama-guard-3-8b", "", 8192, 8192, "text", "vault"],
       ["groq-llama3-8b", "llama3-8b-8192", 8192, 8192, "text", "vault"],

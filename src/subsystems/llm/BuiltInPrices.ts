@@ -1,12 +1,14 @@
 /**
- * List prices of well-known models by the provider's own name, in US dollars for a million tokens, as they were known when this
- * was written. They change: compare them with the price pages before money depends on them (platform.openai.com/docs/pricing,
- * docs.anthropic.com/en/docs/about-claude/pricing, ai.google.dev/gemini-api/docs/pricing, groq.com/pricing). `prices` in an
- * operator's registry replaces what has changed or was negotiated.
+ * List prices of well-known models by the provider's own name, in US dollars. Written down by hand in early 2026; they change,
+ * and nothing here looks them up: compare them with the price pages before money depends on them
+ * (platform.openai.com/docs/pricing, docs.anthropic.com/en/docs/about-claude/pricing, ai.google.dev/gemini-api/docs/pricing,
+ * groq.com/pricing, docs.x.ai/docs/models, aws.amazon.com/bedrock/pricing). Where a model has several prices (for long prompts,
+ * large pictures, sound beside text) it is the highest, so that no budget is exceeded by one. `prices` in an operator's
+ * registry replaces what has changed or was negotiated.
  */
 import type { Prices } from "./Prices.ts"
 
-/** Input, output, read from the provider's cache, written to it. */
+/** For a million tokens: input, output, read from the provider's cache, written to it. */
 type Row = readonly [input: number, output: number, cacheRead?: number, cacheWrite?: number]
 
 const rows: Readonly<Record<string, Row>> = {
@@ -32,6 +34,11 @@ const rows: Readonly<Record<string, Row>> = {
   "gpt-3.5-turbo-0125": [0.5, 1.5],
   "text-embedding-ada-002": [0.1, 0],
   "text-embedding-3-large": [0.13, 0],
+  "text-embedding-3-small": [0.02, 0],
+  "gpt-image-1": [10, 40, 2.5],
+  "gpt-4o-mini-tts": [0.6, 12],
+  "gpt-4o-transcribe": [6, 10],
+  "gpt-4o-mini-transcribe": [3, 5],
   "claude-opus-4-5": [5, 25, 0.5, 6.25],
   "claude-sonnet-4-5": [3, 15, 0.3, 3.75],
   "claude-haiku-4-5": [1, 5, 0.1, 1.25],
@@ -51,9 +58,10 @@ const rows: Readonly<Record<string, Row>> = {
   "gemini-2.0-flash": [0.1, 0.4, 0.025],
   "gemini-2.0-flash-lite": [0.075, 0.3],
   "gemini-2.5-flash-lite": [0.1, 0.4, 0.025],
-  // Of these two, the price of prompts above 200 000 tokens, so that no budget is exceeded by one.
+  // Of prompts above 200 000 tokens.
   "gemini-2.5-pro": [2.5, 15, 0.625],
   "gemini-3-pro-preview": [4, 18, 0.4],
+  "gemini-2.5-flash-image": [0.3, 30],
   "amazon.nova-pro-v1:0": [0.8, 3.2],
   "amazon.nova-lite-v1:0": [0.06, 0.24],
   "amazon.nova-micro-v1:0": [0.035, 0.14],
@@ -67,11 +75,25 @@ const rows: Readonly<Record<string, Row>> = {
   "gemma2-9b-it": [0.2, 0.2]
 }
 
-export const builtInPrices: ReadonlyMap<string, Prices> = new Map(
-  Object.entries(rows).map(([modelId, [input, output, cacheRead, cacheWrite]]) => [modelId, {
-    input,
-    output,
-    ...(cacheRead === undefined ? {} : { cacheRead }),
-    ...(cacheWrite === undefined ? {} : { cacheWrite })
-  }])
-)
+/** Billed by the piece: a picture of the largest size and best quality, a million characters, a minute. */
+const pieces: Readonly<Record<string, Pick<Prices, "characters" | "image" | "minute">>> = {
+  "dall-e-3": { image: 0.12 },
+  "dall-e-2": { image: 0.02 },
+  "imagen-4.0-generate-001": { image: 0.04 },
+  "imagen-4.0-ultra-generate-001": { image: 0.06 },
+  "tts-1": { characters: 15 },
+  "tts-1-hd": { characters: 30 },
+  "whisper-1": { minute: 0.006 }
+}
+
+export const builtInPrices: ReadonlyMap<string, Prices> = new Map([
+  ...Object.entries(rows).map(([modelId, [input, output, cacheRead, cacheWrite]]) =>
+    [modelId, {
+      input,
+      output,
+      ...(cacheRead === undefined ? {} : { cacheRead }),
+      ...(cacheWrite === undefined ? {} : { cacheWrite })
+    }] as const
+  ),
+  ...Object.entries(pieces).map(([modelId, prices]) => [modelId, { input: 0, output: 0, ...prices }] as const)
+])

@@ -12,7 +12,7 @@ export type Settings = typeof Settings.Type
 
 export interface Circuits {
   /** Whether the endpoint may be asked now; where it is open, once in a while. Else how long not. */
-  readonly enter: (endpoint: string) => Effect.Effect<void, ConnectorError>
+  readonly enter: (endpoint: string, method: string) => Effect.Effect<void, ConnectorError>
   /** It answered, whatever it said. */
   readonly answered: (endpoint: string) => Effect.Effect<void>
   readonly failed: (endpoint: string) => Effect.Effect<void>
@@ -31,11 +31,11 @@ export const make = ({ failures, openFor }: Settings): Circuits => {
   const pause = Duration.toMillis(openFor)
 
   return {
-    enter: (endpoint) =>
+    enter: (endpoint, method) =>
       Effect.flatMap(Clock.currentTimeMillis, (now) => {
         const state = states.get(endpoint)
         if (state === undefined || state.failures < failures) return Effect.void
-        if (now < state.openUntil) return Effect.fail(isOpen(endpoint, state.openUntil - now))
+        if (now < state.openUntil) return Effect.fail(isOpen(endpoint, method, state.openUntil - now))
         // One call finds out whether it works again; the others wait for what becomes of it.
         states.set(endpoint, { ...state, openUntil: now + pause })
         return Effect.void
@@ -51,13 +51,26 @@ export const make = ({ failures, openFor }: Settings): Circuits => {
   }
 }
 
+/** Remembers what became of a call to the endpoint. */
+export const watched =
+  ({ answered, failed }: Circuits, endpoint: string) =>
+  <A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+    Effect.tapBoth(self, {
+      onSuccess: () => answered(endpoint),
+      onFailure: (error) => isDown(error) ? failed(endpoint) : answered(endpoint)
+    })
+
+/** Whether it is the endpoint that failed, and not the request. */
+export const isDown = (error: unknown): boolean =>
+  error instanceof ConnectorError && (error.reason === "Unavailable" || error.reason === "Timeout")
+
 /** Nothing is ever left alone. */
 export const closed: Circuits = { enter: () => Effect.void, answered: () => Effect.void, failed: () => Effect.void }
 
-const isOpen = (endpoint: string, millis: number) =>
+const isOpen = (endpoint: string, method: string, millis: number) =>
   new ConnectorError({
     connector: endpoint.split(" ")[0] ?? "",
-    method: "stream",
+    method,
     reason: "Unavailable",
     detail: "it failed several times in a row and is left alone for now",
     retryAfter: Duration.millis(millis)

@@ -2,18 +2,18 @@
  * Embeddings: texts as vectors, near each other where the texts are alike. Callers use {@link Embeddings}, providers implement
  * {@link EmbeddingsConnector}. A model's name says which provider serves it, as with the models that write.
  */
-import { Clock, Context, Effect, Layer, Option, type Redacted } from "effect"
-import { ConnectorError, retrying } from "../../kernel/ConnectorError.ts"
+import { Context, Effect, Layer, Option, type Redacted } from "effect"
+import { ConnectorError } from "../../kernel/ConnectorError.ts"
 import { traced } from "../../kernel/Trace.ts"
 import * as Access from "../../security/Access.ts"
-import * as Vault from "../../security/Vault.ts"
-import { Policy } from "../io/NetworkPolicy.ts"
-import { builtInModels } from "./BuiltInModels.ts"
+import type * as Vault from "../../security/Vault.ts"
+import * as ModelCalls from "./ModelCalls.ts"
 import * as Models from "./Models.ts"
 import * as ProviderKey from "./ProviderKey.ts"
+import * as Tokenizer from "./Tokenizer.ts"
 import * as Usage from "./Usage.ts"
 
-export type EmbeddingsError = Models.ModelNotFound | ProviderKey.MissingCredentials | Access.AccessError
+export type EmbeddingsError = Models.ModelNotFound | ModelCalls.CallError
 
 /** What the vectors are for: some models place what is searched for differently from what is found. */
 export type Purpose = "document" | "query"
@@ -49,6 +49,7 @@ export interface ProviderRequest {
   readonly purpose: Purpose
   readonly baseURL: string | undefined
   readonly apiKey: Redacted.Redacted | undefined
+  readonly policy?: ModelCalls.Endpoint["policy"]
 }
 
 export interface ProviderAnswer {
@@ -85,9 +86,7 @@ const make = (options: { readonly standalone: boolean }) =>
   Effect.gen(function*() {
     const providers = yield* Providers
     const models = yield* Models.Models
-    const vault = yield* Vault.Vault
-    const policy = yield* Policy
-    const record = yield* Usage.UsageSink
+    const ask = yield* ModelCalls.make("Embeddings", providers, options)
     const guard = yield* Access.guard("Embeddings")
 
     /** The registry knows the name, or a provider is installed with it. */
@@ -95,69 +94,53 @@ const make = (options: { readonly standalone: boolean }) =>
       const installed = Array.from(providers.values())
       const byName = name === undefined ? installed[0] : installed.find(({ model }) => model === name)
       const own = byName === undefined ? Option.none() : Option.some(modelOfProvider(byName))
-      if (name === undefined) return Effect.catchTag(own, "NoSuchElementException", () => unserved("", installed))
+      if (name === undefined) {
+        return Effect.orElse(own, () => failure("Embeddings", "Unsupported", "no connector is installed"))
+      }
       return Effect.catchTag(models.get(name), "ModelNotFound", (error) => Effect.orElseFail(own, () => error))
     }
-
-    const providerOf = (model: Models.Model) =>
-      Option.match(Option.fromNullable(providers.get(model.provider.toLowerCase())), {
-        onNone: () => unserved(model.name, Array.from(providers.values())),
-        onSome: Effect.succeed
-      })
-
-    const embedBatch = (provider: EmbeddingsProvider, request: ProviderRequest) =>
-      Effect.flatMap(retrying(provider.embed(request)), ({ inputTokens, vectors }) =>
-        vectors.length === request.texts.length
-          ? Effect.succeed({ inputTokens, vectors: vectors.map(unit) })
-          : failure(
-            provider.provider,
-            "Protocol",
-            `${vectors.length} vectors came back for ${request.texts.length} texts`
-          ))
 
     return Embeddings.of({
       embed: Effect.fnUntraced(function*({ dimensions, model: name, purpose = "document", texts }) {
         const candidate = yield* guard.candidate("embed")
-        const blank = texts.findIndex((text) =>
-          text.trim() === ""
-        )
+        const blank = texts.findIndex((text) => text.trim() === "")
         if (blank >= 0) return yield* failure("Embeddings", "InvalidInput", `text ${blank} is empty`)
         if (dimensions !== undefined && !isDimension(dimensions)) {
           return yield* failure("Embeddings", "InvalidInput", `dimensions are 1 to ${maxDimensions}, not ${dimensions}`)
         }
         const model = yield* modelOf(name)
-        const provider = yield* providerOf(model)
-        yield* ProviderKey.reachable(model, policy, "embed")
-        const apiKey = yield* Effect.provideService(
-          ProviderKey.keyOf(model, provider, options),
-          Vault.Vault,
-          vault
-        )
-        const answers = yield* Effect.forEach(
-          batches(texts, provider.limits),
-          (batch) =>
-            embedBatch(provider, {
-              texts: batch,
-              modelId: model.modelId,
-              dimensions,
-              purpose,
-              baseURL: model.baseURL,
-              apiKey
-            }),
-          { concurrency: provider.limits.concurrency }
-        )
+        const [answers, { provider }] = yield* ask({
+          method: "embed",
+          kind: "embeddings",
+          candidate,
+          model,
+          most: (atMost) => ({ inputTokens: atMost(texts.join("\n")), outputTokens: 0 }),
+          again: ({ isRetryable }) => isRetryable,
+          run: ({ attempt, endpoint, provider }) =>
+            Effect.forEach(
+              batches(texts, provider.limits),
+              (batch) =>
+                attempt(
+                  Tokenizer.estimateTokens(batch.join("\n")),
+                  embedBatch(provider, { ...endpoint, texts: batch, dimensions, purpose })
+                ),
+              { concurrency: provider.limits.concurrency }
+            ),
+          // A provider that does not count says 0.
+          took: (answers) => ({
+            usage: answers.some(({ inputTokens }) => inputTokens === 0)
+              ? undefined
+              : { ...Usage.zero, inputTokens: sumOf(answers) }
+          })
+        })
         const vectors = answers.flatMap((answer) => answer.vectors)
-        const inputTokens = answers.reduce((sum, answer) => sum + answer.inputTokens, 0)
-        const time = yield* Clock.currentTimeMillis
-        const usage = { ...Usage.zero, inputTokens }
-        yield* record({ time, candidate, model: model.name, provider: provider.provider, usage, prices: model.prices })
-        yield* checkVectors(provider.provider, model.name, vectors, dimensions)
+        yield* checkVectors(provider, model.name, vectors, dimensions)
         return {
           vectors,
           model: model.name,
-          provider: provider.provider,
+          provider,
           dimensions: vectors[0]?.length ?? 0,
-          inputTokens
+          inputTokens: sumOf(answers)
         }
       }, traced("Embeddings.embed"))
     })
@@ -178,29 +161,16 @@ export const providers = <E>(
     Effect.map(
       Effect.forEach(connectors, (connector) => Effect.map(Layer.build(connector), Context.get(EmbeddingsConnector))),
       (installed) =>
-        new Map(
+        ModelCalls.byName(
           installed.filter((one, at) => installed.findIndex(({ provider }) => provider === one.provider) === at)
-            .map((provider) => [provider.provider.toLowerCase(), provider])
         )
     )
   )
 
 /** One provider, the built-in models, no vault: the key is that of the settings or of the environment. */
-export const standalone: Layer.Layer<Embeddings, never, EmbeddingsConnector> = Layer.effect(
-  Embeddings,
-  make({ standalone: true })
-).pipe(
-  Layer.provide([
-    Layer.effect(
-      Providers,
-      Effect.map(EmbeddingsConnector, (provider) => new Map([[provider.provider.toLowerCase(), provider]]))
-    ),
-    Layer.provide(
-      Models.layer,
-      Layer.effect(Models.ModelsConnector, Models.inMemory("built-in models", builtInModels))
-    ),
-    ProviderKey.withoutVault
-  ])
+export const standalone: Layer.Layer<Embeddings, never, EmbeddingsConnector> = Layer.provide(
+  Layer.effect(Embeddings, make({ standalone: true })),
+  ModelCalls.alone(EmbeddingsConnector, Providers)
 )
 
 /** The longest vectors that every vector database takes. */
@@ -226,8 +196,20 @@ const modelOfProvider = ({ credentials, model, provider }: EmbeddingsProvider): 
   modelId: model,
   provider,
   credentials: credentials.environment === undefined ? ["none"] : ["vault"],
-  isCustom: false
+  // Who asks for no key bills nobody.
+  prices: credentials.environment === undefined ? { input: 0, output: 0 } : undefined,
+  isCustom: false,
+  isForeign: false
 })
+
+const embedBatch = (provider: EmbeddingsProvider, request: ProviderRequest) =>
+  Effect.flatMap(provider.embed(request), ({ inputTokens, vectors }) =>
+    vectors.length === request.texts.length
+      ? Effect.succeed({ inputTokens, vectors: vectors.map(unit) })
+      : failure(provider.provider, "Protocol", `${vectors.length} vectors came back for ${request.texts.length} texts`))
+
+const sumOf = (answers: ReadonlyArray<ProviderAnswer>): number =>
+  answers.reduce((sum, { inputTokens }) => sum + inputTokens, 0)
 
 /** As few calls as the limits allow; a text longer than a call's limit goes alone, and the provider decides. */
 const batches = (texts: ReadonlyArray<string>, limits: EmbeddingsProvider["limits"]) => {
@@ -261,15 +243,6 @@ const checkVectors = (
     ? Effect.void
     : failure(provider, "InvalidInput", `"${model}" gives vectors of ${got} numbers, not of ${asked}`)
 }
-
-const unserved = (model: string, installed: ReadonlyArray<EmbeddingsProvider>) =>
-  failure(
-    "Embeddings",
-    "Unsupported",
-    `no connector ${model === "" ? "is installed" : `embeds with "${model}"`}. Installed: ${
-      installed.map(({ provider }) => provider).join(", ") || "none"
-    }`
-  )
 
 const failure = (connector: string, reason: ConnectorError["reason"], detail: string) =>
   Effect.fail(new ConnectorError({ connector, method: "embed", reason, detail }))

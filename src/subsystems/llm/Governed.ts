@@ -1,12 +1,16 @@
 /** Governed: all that stands between callers and the providers of models, in its order. */
-import { Layer, Schema } from "effect"
+import { Effect, Layer, Schema } from "effect"
 import type { Cache } from "../memory/Cache.ts"
 import * as AnswerCache from "./AnswerCache.ts"
 import * as Budgets from "./Budgets.ts"
+import type { BudgetStore } from "./BudgetStore.ts"
+import * as Circuits from "./Circuits.ts"
 import * as ContextWindow from "./ContextWindow.ts"
+import { Governor, unlimited } from "./Governor.ts"
 import type * as LLM from "./LLM.ts"
 import type * as Models from "./Models.ts"
 import * as RateLimits from "./RateLimits.ts"
+import type { RateLimitStore } from "./RateLimitStore.ts"
 import * as Routing from "./Routing.ts"
 
 /** What an operator may say of calls of models, in code or in the configuration; times there are milliseconds. */
@@ -19,22 +23,29 @@ export const Settings = Schema.Struct({
 })
 export type Settings = typeof Settings.Type
 
-/** A model is chosen; its answer may be known; else it is reserved, and asked for. Nothing of it acts unless it is set. */
+/**
+ * What the services that ask models keep to, be it text, vectors, pictures or speech: budgets and rate limits, and, for all but
+ * `LLM`, where routing minds them, circuits. Nothing of it acts unless it is set.
+ */
+export const governor = (settings: Settings = {}): Layer.Layer<never, never, BudgetStore | RateLimitStore> =>
+  Layer.effect(
+    Governor,
+    Effect.gen(function*() {
+      const { Budgets: budgets, RateLimits: rateLimits, Routing: { circuit } = {} } = settings
+      return {
+        admit: budgets === undefined ? () => Effect.succeed(unlimited) : yield* Budgets.make(budgets),
+        turn: rateLimits === undefined ? () => Effect.void : yield* RateLimits.make(rateLimits),
+        circuits: circuit === undefined ? Circuits.closed : Circuits.make(circuit)
+      }
+    })
+  )
+
+/** A model is chosen; its answer may be known; else it is asked for, within the limits of the {@link governor} below. */
 export const layer = <E, R>(
   llm: Layer.Layer<LLM.LLM, E, R>,
-  settings: Settings = {},
-  store: Layer.Layer<Budgets.BudgetStore> = Budgets.inMemory
-): Layer.Layer<LLM.LLM, E, R | Models.Models | Cache> => {
-  const reserved = settings.Budgets === undefined
-    ? llm
-    : Layer.provide(Budgets.layer(settings.Budgets), [llm, store])
-  const kept = Layer.provide(AnswerCache.layer(settings.AnswerCache ?? AnswerCache.defaults), reserved)
-  return Layer.provide(Routing.layer(settings.Routing), kept)
-}
-
-/** The providers as `LLM` is to be built on them. */
-export const providers = <E, R>(
-  installed: Layer.Layer<LLM.Providers, E, R>,
   settings: Settings = {}
-): Layer.Layer<LLM.Providers, E, R> =>
-  settings.RateLimits === undefined ? installed : Layer.provide(RateLimits.layer(settings.RateLimits), installed)
+): Layer.Layer<LLM.LLM, E, R | Models.Models | Cache> =>
+  Layer.provide(
+    Routing.layer(settings.Routing),
+    Layer.provide(AnswerCache.layer(settings.AnswerCache ?? AnswerCache.defaults), llm)
+  )

@@ -2,19 +2,19 @@
  * Images: pictures that models make, from words or from other pictures. Callers use {@link Images}, providers implement
  * {@link ImagesConnector}; a model's name says which provider serves it, as with the models that write.
  */
-import { Clock, Context, Effect, Layer, type Redacted, Schedule } from "effect"
+import { Context, Effect, Layer, type Redacted } from "effect"
 import { ConnectorError } from "../../kernel/ConnectorError.ts"
 import { traced } from "../../kernel/Trace.ts"
 import * as Access from "../../security/Access.ts"
-import * as Vault from "../../security/Vault.ts"
-import { Policy } from "../io/NetworkPolicy.ts"
-import { builtInModels } from "./BuiltInModels.ts"
+import type * as Vault from "../../security/Vault.ts"
+import * as ModelCalls from "./ModelCalls.ts"
 import * as Models from "./Models.ts"
 import type { Usage } from "./Prompt.ts"
-import * as ProviderKey from "./ProviderKey.ts"
-import { UsageSink } from "./Usage.ts"
+import type * as ProviderKey from "./ProviderKey.ts"
+import * as Tokenizer from "./Tokenizer.ts"
+import { zero } from "./Usage.ts"
 
-export type ImagesError = Models.ModelNotFound | ProviderKey.MissingCredentials | Access.AccessError
+export type ImagesError = Models.ModelNotFound | ModelCalls.CallError
 
 /** Each provider honours what it knows of these; what would change the picture and it does not know is `InvalidInput`. */
 export interface Options {
@@ -58,6 +58,7 @@ export interface ProviderRequest extends Options {
   readonly count: number
   readonly baseURL: string | undefined
   readonly apiKey: Redacted.Redacted | undefined
+  readonly policy?: ModelCalls.Endpoint["policy"]
 }
 
 export interface ProviderAnswer {
@@ -86,42 +87,42 @@ export class Images extends Context.Tag("effect-sre/Images")<Images, {
 
 const make = (options: { readonly standalone: boolean }) =>
   Effect.gen(function*() {
-    const providers = yield* Providers
     const models = yield* Models.Models
-    const vault = yield* Vault.Vault
-    const policy = yield* Policy
-    const record = yield* UsageSink
     const guard = yield* Access.guard("Images")
+    const ask = yield* ModelCalls.make("Images", yield* Providers, options)
 
     return Images.of({
       generate: Effect.fnUntraced(function*({ count = 1, images = [], model: name, prompt, ...request }) {
         const candidate = yield* guard.candidate("generate")
         const model = yield* models.get(name)
-        const provider = providers.get(model.provider.toLowerCase())
-        if (provider === undefined) {
-          return yield* failure(
-            "Images",
-            "Unsupported",
-            `${model.provider} makes no pictures here, and "${name}" is its model`
-          )
-        }
-        yield* ProviderKey.reachable(model, policy, "generate")
-        const apiKey = yield* Effect.provideService(ProviderKey.keyOf(model, provider, options), Vault.Vault, vault)
-        const { modelId } = model
-        const asked = { ...request, modelId, prompt, images, count, baseURL: model.baseURL, apiKey }
-        const answer = yield* retryingRefusals(provider.generate(asked))
-        if (answer.usage !== undefined) {
-          const { prices } = model
-          const time = yield* Clock.currentTimeMillis
-          yield* record({ time, candidate, model: name, provider: provider.provider, usage: answer.usage, prices })
-        }
-        return answer.images.length > 0
-          ? answer.images
-          : yield* failure(
-            provider.provider,
-            "Protocol",
-            "the answer has no picture; the provider may have withheld it"
-          )
+        const words = `${prompt}${request.negativePrompt ?? ""}`
+        const [answer, { provider }] = yield* ask({
+          method: "generate",
+          kind: "images",
+          candidate,
+          model,
+          most: (atMost, { contextTokens = Infinity, outputTokens = tokensOfPicture(model) }) => ({
+            inputTokens: Math.min(contextTokens, atMost(words) + images.length * perGivenPicture),
+            outputTokens: count * outputTokens,
+            units: { images: count }
+          }),
+          again: ModelCalls.whenRefused,
+          run: ({ attempt, endpoint, provider }) =>
+            attempt(
+              Tokenizer.estimateTokens(words),
+              provider.generate({ ...request, ...endpoint, prompt, images, count })
+            ),
+          took: ({ images: { length }, usage }) => ({
+            usage: usage ?? (tokensOfPicture(model) === 0 ? zero : undefined),
+            units: { images: length }
+          })
+        })
+        return answer.images.length > 0 ? answer.images : yield* new ConnectorError({
+          connector: provider,
+          method: "generate",
+          reason: "Protocol",
+          detail: "the answer has no picture; the provider may have withheld it"
+        })
       }, traced("Images.generate"))
     })
   })
@@ -138,34 +139,18 @@ export const providers = <E>(connectors: ReadonlyArray<Layer.Layer<ImagesConnect
     Providers,
     Effect.map(
       Effect.forEach(connectors, (connector) => Effect.map(Layer.build(connector), Context.get(ImagesConnector))),
-      (installed) => new Map(installed.map((provider) => [provider.provider.toLowerCase(), provider]))
+      ModelCalls.byName
     )
   )
 
 /** One provider, the built-in models, no vault: the key is that of the settings or of the environment. */
-export const standalone: Layer.Layer<Images, never, ImagesConnector> = Layer.effect(
-  Images,
-  make({ standalone: true })
-).pipe(
-  Layer.provide([
-    Layer.effect(
-      Providers,
-      Effect.map(ImagesConnector, (provider) => new Map([[provider.provider.toLowerCase(), provider]]))
-    ),
-    Layer.provide(
-      Models.layer,
-      Layer.effect(Models.ModelsConnector, Models.inMemory("built-in models", builtInModels))
-    ),
-    ProviderKey.withoutVault
-  ])
+export const standalone: Layer.Layer<Images, never, ImagesConnector> = Layer.provide(
+  Layer.effect(Images, make({ standalone: true })),
+  ModelCalls.alone(ImagesConnector, Providers)
 )
 
-/** A picture costs money: it is asked for again only where the provider says that it did nothing. */
-const retryingRefusals = <A>(self: Effect.Effect<A, ConnectorError>) =>
-  Effect.retry(self, {
-    schedule: Schedule.intersect(Schedule.jittered(Schedule.exponential("1 second")), Schedule.recurs(2)),
-    while: ({ reason }) => reason === "RateLimited"
-  })
+/** None, where pictures are billed by the piece. */
+const tokensOfPicture = ({ prices }: Models.Model): number => prices?.image === undefined ? ModelCalls.unbounded : 0
 
-const failure = (connector: string, reason: ConnectorError["reason"], detail: string) =>
-  Effect.fail(new ConnectorError({ connector, method: "generate", reason, detail }))
+/** The most tokens that a provider takes a given picture for. */
+const perGivenPicture = 8192

@@ -1,20 +1,25 @@
 /** LLM: models of any provider behind one contract. Callers use {@link LLM}, providers implement {@link LLMConnector}. */
-import { Clock, Context, Duration, Effect, Layer, Option, Redacted, Schedule, Stream } from "effect"
+import { Clock, Context, type Duration, Effect, Layer, Option, Redacted, Stream } from "effect"
 import { ConnectorError } from "../../kernel/ConnectorError.ts"
 import { traced } from "../../kernel/Trace.ts"
 import * as Access from "../../security/Access.ts"
 import * as Candidate from "../../security/Candidate.ts"
 import * as Vault from "../../security/Vault.ts"
+import type { Display } from "../compute/Computer.ts"
 import { type NetworkPolicy, Policy } from "../io/NetworkPolicy.ts"
 import { Telemetry } from "../io/Telemetry.ts"
 import { type Answer, checked, collect } from "./AnswerStream.ts"
 import type { BudgetExceeded } from "./BudgetStore.ts"
-import { builtInModels } from "./BuiltInModels.ts"
+import * as ContextWindow from "./ContextWindow.ts"
 import * as GenAI from "./GenAI.ts"
+import { type Admitted, type Call, Governor } from "./Governor.ts"
+import * as ModelCalls from "./ModelCalls.ts"
 import * as Models from "./Models.ts"
 import type { LLMEvent, Message, Parameters, Tool } from "./Prompt.ts"
 import * as ProviderKey from "./ProviderKey.ts"
+import * as Tokenizer from "./Tokenizer.ts"
 import { UsageSink } from "./Usage.ts"
+import * as WorstCase from "./WorstCase.ts"
 
 export type { Answer } from "./AnswerStream.ts"
 export { ModelNotFound } from "./Models.ts"
@@ -33,6 +38,8 @@ export interface Request extends Parameters {
   readonly responseSchema?: Readonly<Record<string, unknown>> | undefined
   /** Lets the model search the web; what it cites is listed at the end of its answer. */
   readonly webSearch?: WebSearch | undefined
+  /** Lets the model use a screen of this size; its calls are those of `ComputerTool`. */
+  readonly computer?: Display | undefined
   /** Takes the answer the asker got to the same request within this time, where answers are kept; `false`: a new one. */
   readonly cache?: Duration.DurationInput | false | undefined
 }
@@ -78,6 +85,8 @@ export interface ProviderRequest extends Omit<Request, "cache" | "model"> {
 
 /** One provider. Holds no key and no client shared between keys of different tenants. */
 export interface LLMProvider extends ProviderKey.Keyed {
+  /** Whether its models can be given a computer; where not, nobody is asked. */
+  readonly computer?: boolean
   readonly stream: (request: ProviderRequest) => Stream.Stream<LLMEvent, ConnectorError>
 }
 
@@ -105,6 +114,8 @@ const make = (options: { readonly standalone: boolean }) =>
     const record = yield* UsageSink
     const policy = yield* Policy
     const collected = yield* Telemetry
+    const governor = yield* Governor
+    const loadCounter = yield* Tokenizer.Tokenizer
     const guard = yield* Access.guard("LLM")
 
     const providerOf = (model: Models.Model) => {
@@ -128,7 +139,10 @@ const make = (options: { readonly standalone: boolean }) =>
     const prepare = Effect.fnUntraced(function*({ model: named, ...request }: Request) {
       const model = yield* modelOf(models, named)
       const provider = yield* providerOf(model)
-      const judge = typeof named === "string" ? yield* ProviderKey.reachable(model, policy, "stream") : undefined
+      if (request.computer !== undefined && provider.computer !== true) return yield* noComputer(model, provider)
+      const judge = typeof named === "string"
+        ? yield* ProviderKey.reachable(model, provider, policy, "stream")
+        : undefined
       const given = typeof named === "string" ? undefined : named.apiKey
       const merged = { ...model.params, ...defined(request), messages: request.messages }
       const prepared: ProviderRequest = {
@@ -149,32 +163,52 @@ const make = (options: { readonly standalone: boolean }) =>
     const open = Effect.fnUntraced(function*(request: Request) {
       const candidate = yield* guard.candidate("stream")
       const { model, prepared, provider } = yield* prepare(request)
+      const sizes = typeof request.model === "string" ? ModelCalls.sizesOf(model) : {}
+      const call: Call = {
+        service: "LLM",
+        method: "stream",
+        candidate,
+        model,
+        provider: provider.provider,
+        apiKey: prepared.apiKey,
+        most: Effect.map(loadCounter, ({ atMost }) => WorstCase.mostOf(prepared, sizes, atMost))
+      }
+      const admitted = yield* governor.admit(call)
+      const asked = admitted.limitsTokens && sizes.outputTokens === undefined
+        ? { ...prepared, maxTokens: WorstCase.outputOf(prepared, sizes) }
+        : prepared
       const used = (events: Iterable<LLMEvent>) =>
         Effect.forEach(events, (event) =>
           event.type !== "usage" ?
             Effect.void :
             Effect.flatMap(Clock.currentTimeMillis, (time) =>
-              record({
-                time,
-                candidate,
-                model: model.name,
-                provider: provider.provider,
-                usage: event.usage,
-                prices: model.prices
-              })), {
+              Effect.zipRight(
+                admitted.used(event.usage),
+                record({
+                  time,
+                  candidate,
+                  model: model.name,
+                  provider: provider.provider,
+                  kind: "text",
+                  usage: event.usage,
+                  prices: model.prices
+                })
+              )), {
           discard: true
         })
-      const answer = retryingUntilBegun(provider.stream(prepared)).pipe(
+      const tried = Stream.unwrap(Effect.as(governor.turn(call, tokensOf(asked)), provider.stream(asked)))
+      const answer = retryingUntilBegun(tried).pipe(
         (events) => checked(events, provider.provider),
         Stream.mapChunksEffect((events) => Effect.as(used(events), events)),
+        Stream.tapError(admitted.failed),
         Candidate.streamAs(candidate)
       )
       const { isCustom, modelId, name: requested } = model
-      const call = { provider: provider.provider, requested, modelId, isCustom, request: prepared }
-      return yield* GenAI.observed(call, answer, collected)
+      const described = { provider: provider.provider, requested, modelId, isCustom, request: asked }
+      return endingBy(admitted.deadline)(yield* GenAI.observed(described, answer, collected))
     })
 
-    const stream = (request: Request) => Stream.unwrap(open(request))
+    const stream = (request: Request) => Stream.unwrapScoped(open(request))
     return LLM.of({
       stream,
       generate: (request) => traced("LLM.generate")(collect(stream(request))),
@@ -196,29 +230,17 @@ export const providers = <E>(connectors: ReadonlyArray<Layer.Layer<LLMConnector,
       Effect.forEach(connectors, (connector) => Effect.map(Layer.build(connector), Context.get(LLMConnector)), {
         concurrency: "unbounded"
       }),
-      (installed) => new Map(installed.map((provider) => [provider.provider.toLowerCase(), provider]))
+      ModelCalls.byName
     )
   )
 
 /** One provider, the built-in models, no vault: the key is that of the call, of the settings or of the environment. */
-export const standalone: Layer.Layer<LLM, never, LLMConnector> = Layer.effect(LLM, make({ standalone: true })).pipe(
-  Layer.provide([
-    Layer.effect(
-      Providers,
-      Effect.map(LLMConnector, (provider) => new Map([[provider.provider.toLowerCase(), provider]]))
-    ),
-    Layer.provide(
-      Models.layer,
-      Layer.effect(Models.ModelsConnector, Models.inMemory("built-in models", builtInModels))
-    ),
-    ProviderKey.withoutVault
-  ])
+export const standalone: Layer.Layer<LLM, never, LLMConnector> = Layer.provide(
+  Layer.effect(LLM, make({ standalone: true })),
+  ModelCalls.alone(LLMConnector, Providers)
 )
 
-/**
- * Three tries while the failure may pass, waiting as long as the provider asked; not once anything was answered, since it
- * would be said twice, nor when the wait is so long that the caller had better decide.
- */
+/** Tries again while nothing was answered, since it would be said twice. */
 const retryingUntilBegun = <A>(self: Stream.Stream<A, ConnectorError>) =>
   Stream.suspend(() => {
     let begun = false
@@ -227,23 +249,19 @@ const retryingUntilBegun = <A>(self: Stream.Stream<A, ConnectorError>) =>
         begun = true
         return chunk
       }),
-      Stream.retry(
-        backoff.pipe(
-          Schedule.whileInput((error: ConnectorError) => !begun && error.isRetryable && waitOf(error) <= longestWait)
-        )
-      )
+      Stream.retry(ModelCalls.backoff(({ isRetryable }) => !begun && isRetryable))
     )
   })
 
-const backoff = Schedule.identity<ConnectorError>().pipe(
-  Schedule.intersect(
-    Schedule.exponential("500 millis").pipe(Schedule.jittered, Schedule.intersect(Schedule.recurs(2)))
-  ),
-  Schedule.modifyDelay(([error], delay) => Math.max(Duration.toMillis(delay), waitOf(error)))
-)
+const endingBy =
+  (deadline: Admitted["deadline"]) =>
+  <A>(self: Stream.Stream<A, ConnectorError>): Stream.Stream<A, BudgetExceeded | ConnectorError> =>
+    deadline === undefined
+      ? self
+      : Stream.interruptWhen(self, Effect.delay(Effect.fail(deadline.exceeded), deadline.after))
 
-const longestWait = 30_000
-const waitOf = ({ retryAfter }: ConnectorError) => retryAfter === undefined ? 0 : Duration.toMillis(retryAfter)
+const tokensOf = ({ maxTokens = 0, messages }: ProviderRequest) =>
+  messages.reduce((sum, message) => sum + ContextWindow.tokensOf(message), maxTokens)
 
 /** What a request's model is to its asker. */
 export const modelOf = (
@@ -271,9 +289,18 @@ const fromSpec = (spec: ModelSpec, entry: Models.Model | undefined): Models.Mode
     contextTokens: spec.contextTokens ?? known?.contextTokens,
     outputTokens: spec.outputTokens ?? known?.outputTokens,
     credentials: (moved ? ProviderKey.unknownModel : known ?? ProviderKey.unknownModel).credentials,
-    isCustom: known === undefined || known.isCustom || moved
+    isCustom: known === undefined || known.isCustom || moved,
+    isForeign: known === undefined || known.isForeign || moved
   }
 }
+
+const noComputer = ({ name }: Models.Model, { provider }: LLMProvider) =>
+  new ConnectorError({
+    connector: provider,
+    method: "stream",
+    reason: "Unsupported",
+    detail: `"${name}" cannot use a computer: there is no tool for it with models of ${provider}`
+  })
 
 const capped = (asked: number | undefined, most: number | undefined) =>
   asked === undefined || most === undefined || most === 0 ? asked : Math.min(asked, most)

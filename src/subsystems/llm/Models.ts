@@ -94,6 +94,8 @@ export interface Model {
   readonly hidden: boolean
   /** Added by a candidate, not by the operator. */
   readonly isCustom: boolean
+  /** Where its calls go was chosen by a candidate: it leads to no entry of the operator, or away from its address. */
+  readonly isForeign: boolean
 }
 
 /** `home` is the name of a candidate's home, `user:u1`. No access code. */
@@ -252,7 +254,8 @@ const resolve = ({ own, shared }: Registry, name: string): Model | string => {
     settings: whole.settings ?? {},
     enabled: entry.enabled ?? true,
     hidden: entry.hidden ?? false,
-    isCustom: custom !== undefined
+    isCustom: custom !== undefined,
+    isForeign: !trusted
   }
 }
 

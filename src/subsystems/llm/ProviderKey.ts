@@ -32,6 +32,8 @@ export interface Keyed {
     /** Whether a call without any key makes no sense. */
     readonly required: boolean
   }
+  /** Where models that name no address are asked, where that is a machine nearby and not the choice of the operator. */
+  readonly nearby?: string | undefined
 }
 
 /** The key of this asker for one call. `standalone`: one program's own system, where the operator's key serves every model. */
@@ -69,19 +71,22 @@ export const keyOf = (
 }
 
 /**
- * A server that a candidate put into its own models is judged as any place it would connect to. Gives the policy that must
- * also judge what DNS makes of the name, when it is connected to; none for the addresses of the operator.
+ * A server that a candidate put into its own models is judged as any place it would connect to, and so is one nearby that
+ * nobody chose. Gives the policy that must also judge what DNS makes of the name, when it is connected to; none for the
+ * addresses of the operator.
  */
 export const reachable = (
   model: Model,
+  { nearby }: Keyed,
   policy: NetworkPolicy,
   method: string
 ): Effect.Effect<NetworkPolicy | undefined, ConnectorError> => {
-  const judge = ownAddress(model) ? policy : undefined
-  const detail = judge === undefined || model.baseURL === undefined
+  const address = model.isForeign ? model.baseURL ?? nearby : undefined
+  const judge = address === undefined ? undefined : policy
+  const detail = address === undefined
     ? undefined
-    : URL.canParse(model.baseURL)
-    ? judge.refusesUrl(new URL(model.baseURL))
+    : URL.canParse(address)
+    ? policy.refusesUrl(new URL(address))
     : "it is not a URL"
   return detail === undefined ? Effect.succeed(judge) : Effect.fail(
     new ConnectorError({
@@ -114,7 +119,8 @@ export const unknownModel: Model = {
   settings: {},
   enabled: true,
   hidden: false,
-  isCustom: true
+  isCustom: true,
+  isForeign: true
 }
 
 const noVault = (method: string) =>
@@ -135,7 +141,7 @@ export const withoutVault: Layer.Layer<Vault.Vault> = Layer.provide(
 )
 
 /** Whether the asker chose where the call goes: then the operator's key must not, and a server without keys may. */
-const ownAddress = (model: Model) => model.isCustom && model.baseURL !== undefined
+const ownAddress = (model: Model) => model.isForeign && model.baseURL !== undefined
 
 const placeOf = (mode: Credentials.Mode, provider: string, { environment }: Keyed["credentials"]): string =>
   mode === "vault"

@@ -3,7 +3,6 @@
  * or name another for when it fails (`fallbackLLM`); a next one is asked only while nothing of an answer was handed out.
  */
 import { Clock, Effect, Layer, Schema, Stream } from "effect"
-import type { ConnectorError } from "../../kernel/ConnectorError.ts"
 import * as Access from "../../security/Access.ts"
 import * as Candidate from "../../security/Candidate.ts"
 import { collect } from "./AnswerStream.ts"
@@ -67,7 +66,7 @@ const make = ({ circuit }: Settings) =>
         const failed = (error: LLM.LLMError) => {
           const told = error._tag !== "ConnectorError"
             ? Effect.void
-            : isDown(error)
+            : Circuits.isDown(error)
             ? circuits.failed(endpoint)
             : circuits.answered(endpoint)
           const next = others[0]
@@ -81,7 +80,7 @@ const make = ({ circuit }: Settings) =>
               ask(request, others)
             ))
         }
-        return yield* circuits.enter(endpoint).pipe(
+        return yield* circuits.enter(endpoint, "stream").pipe(
           Effect.as(
             llm.stream({ ...request, model: model.name }).pipe(
               Stream.tap(() => begin),
@@ -154,21 +153,19 @@ const able = (request: LLM.Request, models: ReadonlyArray<Models.Model>): Readon
   return [...list.filter(can), ...list.filter((model) => !can(model))]
 }
 
-const needsOf = ({ messages, tools = [] }: LLM.Request): ReadonlyArray<string> => {
+const needsOf = ({ messages, tools = [], webSearch }: LLM.Request): ReadonlyArray<string> => {
   const types = messages.flatMap((message) =>
     message.role === "user"
       ? message.content.flatMap((part) => part.type === "file" ? [part.mediaType.split("/")[0] ?? ""] : [])
       : []
   )
   const media = ["image", "audio", "video"].filter((type) => types.includes(type))
-  return tools.length === 0 ? media : [...media, "tools"]
+  return [...media, ...(tools.length === 0 ? [] : ["tools"]), ...(webSearch === undefined ? [] : ["search"])]
 }
 
 const endpointOf = ({ baseURL = "", provider }: Models.Model) => `${provider.toLowerCase()} ${baseURL}`
 
 const priceOf = ({ prices }: Models.Model) => prices === undefined ? Infinity : prices.input + prices.output
-
-const isDown = ({ reason }: ConnectorError) => reason === "Unavailable" || reason === "Timeout"
 
 /** Whether another model may do better: not where the request itself is wrong, or not the asker's to make. */
 const concernsModel = (error: LLM.LLMError): boolean =>

@@ -6,7 +6,7 @@ import { Context, Effect, Layer, Metric, PubSub, Stream } from "effect"
 import { traced } from "../../kernel/Trace.ts"
 import * as Access from "../../security/Access.ts"
 import * as Candidate from "../../security/Candidate.ts"
-import { costOf, type Prices } from "./Prices.ts"
+import { costOf, type Prices, sumOfUnits, type Units } from "./Prices.ts"
 import type { Usage as Tokens } from "./Prompt.ts"
 
 export type { Usage as Tokens } from "./Prompt.ts"
@@ -27,9 +27,15 @@ export interface UsageRecord {
   /** Name in the models registry. */
   readonly model: string
   readonly provider: string
+  readonly kind: Kind
   readonly usage: Tokens
+  /** Where it is billed by more than tokens. */
+  readonly units?: Units | undefined
   readonly prices?: Prices | undefined
 }
+
+/** What the model was asked to do. */
+export type Kind = "text" | "embeddings" | "images" | "speech" | "transcription"
 
 /** One call, as it is kept. */
 export interface Spent extends Omit<UsageRecord, "prices"> {
@@ -45,6 +51,7 @@ export interface Total {
   readonly provider: string
   readonly calls: number
   readonly usage: Tokens
+  readonly units: Units
   /** US dollars, without the calls of which nobody knows. */
   readonly cost: number
   readonly unpricedCalls: number
@@ -57,6 +64,7 @@ export interface Query {
   readonly to?: number | undefined
   readonly run?: string | undefined
   readonly model?: string | undefined
+  readonly kind?: Kind | undefined
   /** Of a team's calls, those of this member. */
   readonly candidate?: Candidate.Candidate | undefined
 }
@@ -107,7 +115,7 @@ export const make = ({ maxCalls = 100_000, maxTotals = 10_000 }: Options = {}) =
       const { run } = yield* Origin
       // Who is billed is known; of which team matters less than that the call is counted.
       const teams = yield* Effect.orElseSucceed(teamsOf(call.candidate), (): ReadonlyArray<string> => [])
-      const cost = prices === undefined ? undefined : costOf(prices, call.usage)
+      const cost = prices === undefined ? undefined : costOf(prices, call.usage, call.units)
       const spent = { ...call, cost, run, teams }
       keep(spent)
       if (cost !== undefined) yield* Metric.incrementBy(Metric.tagged(dollars, "provider", call.provider), cost)
@@ -153,17 +161,19 @@ const dollars = Metric.counter("sre_llm_cost_usd", {
 const isSeenBy = (asker: Candidate.Candidate, { candidate, teams }: Spent): boolean =>
   isSame(asker, candidate) || (asker.role === "team" && teams.includes(asker.id))
 
-const matches = ({ candidate, from = -Infinity, model, run, to = Infinity }: Query, call: Spent): boolean =>
+const matches = ({ candidate, from = -Infinity, kind, model, run, to = Infinity }: Query, call: Spent): boolean =>
   call.time >= from && call.time < to && (run === undefined || call.run === run) &&
-  (model === undefined || call.model === model) && (candidate === undefined || isSame(candidate, call.candidate))
+  (model === undefined || call.model === model) && (kind === undefined || call.kind === kind) &&
+  (candidate === undefined || isSame(candidate, call.candidate))
 
 const isSame = (one: Candidate.Candidate, other: Candidate.Candidate) => one.role === other.role && one.id === other.id
 
-const plus = (total: Total | undefined, { cost, model, provider, usage }: Spent): Total => ({
+const plus = (total: Total | undefined, { cost, model, provider, units = {}, usage }: Spent): Total => ({
   model,
   provider,
   calls: (total?.calls ?? 0) + 1,
   usage: sum(total?.usage ?? zero, usage),
+  units: sumOfUnits(total?.units ?? {}, units),
   cost: (total?.cost ?? 0) + (cost ?? 0),
   unpricedCalls: (total?.unpricedCalls ?? 0) + (cost === undefined ? 1 : 0)
 })

@@ -1,9 +1,12 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Cause, Effect, Exit, FastCheck as fc, Fiber, Layer, Option, Schema, Stream, TestClock } from "effect"
+import { RAMBudgets } from "../../../src/connectors/budgets/RAMBudgets.ts"
+import { RAMRateLimits } from "../../../src/connectors/ratelimits/RAMRateLimits.ts"
 import { ConnectorError } from "../../../src/kernel/ConnectorError.ts"
 import * as Access from "../../../src/security/Access.ts"
 import * as Candidate from "../../../src/security/Candidate.ts"
 import * as Budgets from "../../../src/subsystems/llm/Budgets.ts"
+import * as Governed from "../../../src/subsystems/llm/Governed.ts"
 import { Models } from "../../../src/subsystems/llm/Models.ts"
 import type * as Prompt from "../../../src/subsystems/llm/Prompt.ts"
 import * as Usage from "../../../src/subsystems/llm/Usage.ts"
@@ -11,16 +14,19 @@ import { type Answer, ask, finish, layer, model, text, used } from "./scripted.t
 
 const settings = (input: typeof Budgets.Settings.Encoded) => Schema.decodeSync(Budgets.Settings)(input)
 
+/** What the services that ask models keep to. */
+const governor = (budgets: typeof Budgets.Settings.Encoded) =>
+  Layer.provide(Governed.governor({ Budgets: settings(budgets) }), [
+    Layer.orDie(RAMBudgets.layer({})),
+    Layer.orDie(RAMRateLimits.layer({}))
+  ]).pipe(Layer.provide(Layer.succeed(Access.Teams, ({ role }) => Effect.succeed(role === "agent" ? ["t1"] : []))))
+
 /** `LLM` within the budgets; every call answers as `answer` says. */
 const governed = (
   budgets: typeof Budgets.Settings.Encoded,
   answer: (text: string) => Answer,
   models: Parameters<typeof layer>[0] = { m: model() }
-) =>
-  Layer.provide(
-    Budgets.layer(settings(budgets)),
-    [Budgets.inMemory, layer(models, (request) => answer(JSON.stringify(request.messages)))]
-  ).pipe(Layer.provide(Layer.succeed(Access.Teams, ({ role }) => Effect.succeed(role === "agent" ? ["t1"] : []))))
+) => Layer.provide(layer(models, (request) => answer(JSON.stringify(request.messages))), governor(budgets))
 
 const answering = (...events: ReadonlyArray<Prompt.LLMEvent>): Answer => Stream.fromIterable(events)
 const u1 = Candidate.as(Candidate.user("u1"))
@@ -168,13 +174,13 @@ describe("a call counts", () => {
   it.effect("no more input than the model takes, and is bounded where the model is not", () =>
     Effect.gen(function*() {
       const limits: Array<number | undefined> = []
-      const services = Layer.provide(Budgets.layer(settings({ user: { tokens: 20_000 } })), [
-        Budgets.inMemory,
+      const services = Layer.provide(
         layer({ m: model(), open: { provider: "Test", credentials: "none" } }, ({ maxTokens }) => {
           limits.push(maxTokens)
           return answering(used(1, 1), finish)
-        })
-      ])
+        }),
+        governor({ user: { tokens: 20_000 } })
+      )
       yield* Effect.gen(function*() {
         yield* u1(ask("x".repeat(50_000)))
         yield* u1(ask("hi", { model: "open" }))
@@ -190,15 +196,12 @@ describe("a call counts", () => {
 it.effect("a candidate's own word on the sizes of a model bounds nothing", () =>
   Effect.gen(function*() {
     const asked: Array<number | undefined> = []
-    const services = Layer.provideMerge(
-      Budgets.layer(settings({ user: { tokens: 20_000 } })),
-      Layer.merge(
-        Budgets.inMemory,
-        layer({ m: model() }, ({ maxTokens }) => {
-          asked.push(maxTokens)
-          return answering(used(-5_000, -5_000), finish)
-        })
-      )
+    const services = Layer.provide(
+      layer({ m: model() }, ({ maxTokens }) => {
+        asked.push(maxTokens)
+        return answering(used(-5_000, -5_000), finish)
+      }),
+      governor({ user: { tokens: 20_000 } })
     )
     yield* Effect.gen(function*() {
       yield* (yield* Models).add("tiny", { provider: "Test", tokens: 1, completionTokens: 1, credentials: "none" })
@@ -208,7 +211,7 @@ it.effect("a candidate's own word on the sizes of a model bounds nothing", () =>
       assert.deepInclude(exceeded(yield* Effect.flip(ask(long, { model: byValue }))), { what: "tokens", used: 0 })
       yield* ask("hi", { model: "tiny", maxTokens: -20_000 })
       // Nor does what a server says that it gave back.
-      assert.deepInclude(exceeded(yield* Effect.flip(ask("hi", { maxTokens: 20_000, model: "tiny" }))), { used: 0 })
+      assert.deepInclude(exceeded(yield* Effect.flip(ask(long, { model: "tiny" }))), { used: 0 })
     }).pipe(u1, Effect.provide(services))
     assert.lengthOf(asked, 1)
   }))

@@ -20,7 +20,7 @@ describe("the built-in models", () => {
       Array.from(builtInModels.values()).filter((one) => one.provider === provider).length
     assert.deepStrictEqual(
       [builtInModels.size, count("OpenAI"), count("TogetherAI"), count("Runware"), count("Echo")],
-      [189, 36, 43, 19, 1]
+      [199, 43, 43, 19, 1]
     )
   })
 

@@ -27,6 +27,33 @@ describe("prices", () => {
     assert.deepStrictEqual(Array.from(builtInPrices.keys()).filter((modelId) => !known.has(modelId)), [])
   })
 
+  it("of the built-in table fit each other: a cache is no dearer than the prompt, and writing it no cheaper", () => {
+    for (const [modelId, { cacheRead, cacheWrite, input, output }] of builtInPrices) {
+      assert.isAtMost(cacheRead ?? 0, input, modelId)
+      assert.isAtLeast(cacheWrite ?? Infinity, input, modelId)
+      if (output > 0) assert.isAtLeast(output, input, modelId)
+    }
+  })
+
+  it("one model has one size and one price, whatever its names, and its answers fit into its context", () => {
+    const models = Array.from(builtInModels, ([name, entry]) => ({ ...entry, name, modelId: entry.modelId ?? name }))
+    for (const { completionTokens = 0, features = [], modelId, name, provider, tokens } of models) {
+      if (tokens !== undefined) assert.isAtMost(completionTokens, tokens, name)
+      const same = models.filter((one) => one.modelId === modelId && one.provider === provider)
+      assert.lengthOf(new Set(same.map((one) => one.tokens)), 1, name)
+      assert.lengthOf(new Set(same.map((one) => one.prices)), 1, name)
+      const isOfOpenAI = provider === "OpenAI" && features.some((one) => /^(image-gen|speech|transcr|embed)/.test(one))
+      if (isOfOpenAI) assert.isDefined(builtInPrices.get(modelId), `${name} has a price`)
+    }
+  })
+
+  it("of pieces count beside those of tokens", () => {
+    const prices = { input: 1, output: 2, image: 0.5, characters: 10, minute: 6 }
+    const usage = { inputTokens: 1e6, outputTokens: 0, cacheReadTokens: 0, cacheWriteTokens: 0, reasoningTokens: 0 }
+    assert.strictEqual(costOf(prices, usage, { images: 3, characters: 100_000, seconds: 30 }), 1 + 1.5 + 1 + 3)
+    assert.strictEqual(mostFor(prices, 1e6, 1e6, { images: 1 }), 3.5)
+  })
+
   it.effect("come with a model, under any name; the operator's registry replaces them", () =>
     Effect.gen(function*() {
       assert.deepInclude(yield* get("gpt-4o"), { input: 2.5, output: 10 })

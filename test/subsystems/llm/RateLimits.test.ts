@@ -1,28 +1,29 @@
 import { assert, it } from "@effect/vitest"
 import { Clock, Effect, Fiber, Layer, Redacted, Schema, Stream, TestClock } from "effect"
+import { RAMBudgets } from "../../../src/connectors/budgets/RAMBudgets.ts"
+import { RAMRateLimits } from "../../../src/connectors/ratelimits/RAMRateLimits.ts"
 import type { ConnectorError } from "../../../src/kernel/ConnectorError.ts"
+import * as Candidate from "../../../src/security/Candidate.ts"
+import * as Governed from "../../../src/subsystems/llm/Governed.ts"
 import * as LLM from "../../../src/subsystems/llm/LLM.ts"
 import * as Prompt from "../../../src/subsystems/llm/Prompt.ts"
 import * as RateLimits from "../../../src/subsystems/llm/RateLimits.ts"
 import { finish, layer } from "./scripted.ts"
 
 const decode = Schema.decodeSync(RateLimits.Settings)
-const request = (apiKey: string, more: Partial<LLM.ProviderRequest> = {}): LLM.ProviderRequest => ({
-  modelId: "m",
+const request = (apiKey: string, more: Partial<LLM.Request & LLM.ModelSpec> = {}): LLM.Request => ({
+  model: { provider: "Test", modelId: "m", apiKey: Redacted.make(apiKey), ...more },
   messages: [Prompt.user("hi")],
-  baseURL: undefined,
-  apiKey: Redacted.make(apiKey),
-  outputTokens: undefined,
-  ...more
+  maxTokens: more.maxTokens
 })
 
 /** When each request was let through, in seconds from the start; none for one that was refused. */
-const letThrough = (settings: typeof RateLimits.Settings.Encoded, requests: ReadonlyArray<LLM.ProviderRequest>) =>
+const letThrough = (settings: typeof RateLimits.Settings.Encoded, requests: ReadonlyArray<LLM.Request>) =>
   Effect.gen(function*() {
-    const providers = yield* LLM.Providers
+    const llm = yield* LLM.LLM
     const started = yield* Clock.currentTimeMillis
-    const call = (one: LLM.ProviderRequest): Effect.Effect<number | ConnectorError> =>
-      Stream.runDrain(providers.get("test")!.stream(one)).pipe(
+    const call = (one: LLM.Request): Effect.Effect<number | LLM.LLMError> =>
+      Stream.runDrain(llm.stream(one)).pipe(
         Effect.zipRight(Clock.currentTimeMillis),
         Effect.map((now) => (now - started) / 1000),
         Effect.catchAll(Effect.succeed)
@@ -30,10 +31,16 @@ const letThrough = (settings: typeof RateLimits.Settings.Encoded, requests: Read
     const fiber = yield* Effect.fork(Effect.forEach(requests, call, { concurrency: "unbounded" }))
     yield* TestClock.adjust("5 minutes")
     return yield* Fiber.join(fiber)
-  }).pipe(Effect.provide(Layer.provide(
-    RateLimits.layer(decode(settings)),
-    layer({}, () => Stream.make(finish))
-  )))
+  }).pipe(
+    Candidate.as(Candidate.user("u1")),
+    Effect.provide(Layer.provide(layer({}, () => Stream.make(finish)), governor(settings)))
+  )
+
+const governor = (settings: typeof RateLimits.Settings.Encoded) =>
+  Layer.provide(Governed.governor({ RateLimits: decode(settings) }), [
+    Layer.orDie(RAMBudgets.layer({})),
+    Layer.orDie(RAMRateLimits.layer({}))
+  ])
 
 const limits = (limit: object, maxWait = 120_000) => ({ providers: { test: limit }, maxWait })
 

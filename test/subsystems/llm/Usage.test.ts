@@ -16,6 +16,7 @@ const record = (
   candidate: Candidate.user(id),
   model,
   provider: "OpenAI",
+  kind: "text",
   usage: tokens(count),
   ...more
 })
@@ -30,8 +31,8 @@ it.effect("totals are by model, and each sees its own", () =>
       record_
     )
     assert.sameDeepMembers([...yield* as("u1")(totals)], [
-      { model: "a", provider: "OpenAI", calls: 2, usage: tokens(1_000_002), cost: 2, unpricedCalls: 1 },
-      { model: "b", provider: "OpenAI", calls: 1, usage: tokens(10), cost: 0, unpricedCalls: 1 }
+      { model: "a", provider: "OpenAI", calls: 2, usage: tokens(1_000_002), units: {}, cost: 2, unpricedCalls: 1 },
+      { model: "b", provider: "OpenAI", calls: 1, usage: tokens(10), units: {}, cost: 0, unpricedCalls: 1 }
     ])
     assert.deepStrictEqual(yield* as("u2")(totals), [])
     assert.strictEqual((yield* Effect.flip(totals))._tag, "NoCandidate")
@@ -70,7 +71,7 @@ it.effect("is asked for by time, run and model; a team sees all of its members',
     const { record: add, usage } = yield* Usage.make()
     yield* add(record("u1", "a", 1, { time: 10 }))
     yield* Usage.inRun("r1")(add(record("u1", "a", 2, { time: 20 })))
-    yield* add(record("u2", "b", 4, { time: 30 }))
+    yield* add(record("u2", "b", 4, { time: 30, kind: "images", units: { images: 2 } }))
     yield* add(record("stranger", "a", 8, { time: 30 }))
     const sums = (query: Usage.Query, who: Candidate.Candidate) =>
       Effect.map(
@@ -83,6 +84,11 @@ it.effect("is asked for by time, run and model; a team sees all of its members',
     assert.deepStrictEqual(yield* sums({ run: "r1" }, team), ["a 2"])
     assert.deepStrictEqual(yield* sums({ model: "b" }, team), ["b 4"])
     assert.deepStrictEqual(yield* sums({ candidate: Candidate.user("u2") }, team), ["b 4"])
+    assert.deepStrictEqual(yield* sums({ kind: "images" }, team), ["b 4"])
+    assert.deepStrictEqual(
+      (yield* Candidate.as(usage.query({ kind: "images" }), team)).map(({ units }) => units),
+      [{ images: 2 }]
+    )
     assert.deepStrictEqual(yield* sums({ candidate: Candidate.user("u2") }, Candidate.user("u1")), [])
     assert.deepStrictEqual(yield* sums({}, Candidate.user("u1")), ["a 3"])
     assert.strictEqual((yield* Effect.flip(usage.query({})))._tag, "NoCandidate")
