@@ -150,7 +150,13 @@ const vectors = HttpApiGroup.make("vectors")
   .add(call("list", { space: Key, page: Page }, listed(Row)))
   .add(call("upsert", {
     collection: Key,
-    points: Schema.Array(Schema.Struct({ ...found, terms: Schema.Array(Schema.String) })).pipe(Schema.maxItems(100))
+    points: Schema.Array(
+      Schema.Struct({
+        ...found,
+        terms: Schema.Array(Schema.String),
+        words: Schema.optionalWith(Schema.String, { default: () => "" })
+      })
+    ).pipe(Schema.maxItems(100))
   }, none))
   .add(call("fetch", { collection: Key, ids: Schema.Array(Schema.String) }, Schema.Array(Schema.Struct(found))))
   .add(call("delete", { collection: Key, ids: Schema.Array(Schema.String) }, none))
@@ -162,6 +168,17 @@ const vectors = HttpApiGroup.make("vectors")
       groups: Schema.Array(Schema.Array(Schema.String))
     })
   }, Schema.Array(Schema.Struct({ ...found, score: Schema.Number }))))
+  .add(call("searchWords", {
+    collection: Key,
+    query: Schema.Struct({
+      words: Schema.Array(Schema.String.pipe(Schema.pattern(/^[\p{L}\p{N}\p{M}]{1,100}$/u))).pipe(
+        Schema.minItems(1),
+        Schema.maxItems(64)
+      ),
+      topK: Schema.Int.pipe(Schema.between(1, 1000)),
+      groups: Schema.Array(Schema.Array(Schema.String))
+    })
+  }, Schema.Array(Schema.Struct(found))))
   .add(call("drop", { collection: Key }, none))
 
 const log = HttpApiGroup.make("log")

@@ -2,13 +2,17 @@
  * Mcp: tools of servers that speak the Model Context Protocol (https://modelcontextprotocol.io). Callers use {@link Mcp},
  * connectors implement {@link McpConnector}. Each candidate has sessions of its own; one that is idle is closed.
  */
-import { Context, Data, Duration, Effect, Layer, RcMap, Redacted, Schema, type Scope } from "effect"
+import { Context, Data, Duration, Effect, Layer, Option, RcMap, Redacted, Schema, type Scope } from "effect"
 import { ConnectorError } from "../../kernel/ConnectorError.ts"
 import { didYouMean } from "../../kernel/Nearest.ts"
 import { traced } from "../../kernel/Trace.ts"
 import * as Access from "../../security/Access.ts"
 import * as Candidate from "../../security/Candidate.ts"
+import * as McpSignIn from "./McpSignIn.ts"
 import { type NetworkPolicy, Policy } from "./NetworkPolicy.ts"
+import type { OAuthError } from "./OAuthTokens.ts"
+
+export { SignInFailed, SignInNeeded } from "./McpSignIn.ts"
 
 /** Not connected to: the URL cannot be read, the operator's policy forbids the place, or it names no command of the operator. */
 export class McpRefused extends Schema.TaggedError<McpRefused>()("McpRefused", {
@@ -33,7 +37,7 @@ export class ToolNotFound extends Schema.TaggedError<ToolNotFound>()("ToolNotFou
   }
 }
 
-export type McpError = McpRefused | ConnectorError | Candidate.NoCandidate
+export type McpError = McpRefused | McpSignIn.SignInError | ConnectorError | Candidate.NoCandidate
 
 export interface Server {
   /** `http(s)://…`, or `stdio:<name>` for a command the operator has given that name. */
@@ -42,6 +46,11 @@ export interface Server {
   readonly transport?: Transport | undefined
   /** Sent with every request over HTTP. */
   readonly headers?: Redacted.Redacted<Readonly<Record<string, string>>> | undefined
+  /**
+   * The asker's OAuth connection whose token goes with every request over HTTP. One that is not there yet is made by a sign-in;
+   * one with a client id and secret alone is used to sign in with.
+   */
+  readonly connection?: string | undefined
 }
 
 export const Transport = Schema.Literal("auto", "http", "sse")
@@ -82,7 +91,13 @@ export type Target =
     readonly transport: Transport
     readonly headers: Redacted.Redacted<Readonly<Record<string, string>>>
     readonly policy: NetworkPolicy
+    readonly bearer: Bearer
   }
+
+/** What is sent as the header `Authorization: Bearer` from now on. */
+export interface Bearer {
+  token: Option.Option<Redacted.Redacted>
+}
 
 /** The server knows nothing of the session any more (it was started anew, say), and did nothing. */
 export class SessionLost extends Data.TaggedError("SessionLost") {}
@@ -90,14 +105,16 @@ export class SessionLost extends Data.TaggedError("SessionLost") {}
 export interface Session {
   /** Ended by the server, or broken. */
   readonly isClosed: () => boolean
-  readonly tools: Effect.Effect<ReadonlyArray<McpTool>, SessionLost | ConnectorError>
+  readonly tools: Effect.Effect<ReadonlyArray<McpTool>, SessionFailure>
   /** Interruption tells the server to stop. */
   readonly call: (
     name: string,
     args: Readonly<Record<string, unknown>>,
     timeout: Duration.Duration
-  ) => Effect.Effect<ToolResult, SessionLost | ConnectorError>
+  ) => Effect.Effect<ToolResult, SessionFailure>
 }
+
+export type SessionFailure = SessionLost | McpSignIn.Challenge | ConnectorError
 
 /** A session lasts as long as its scope. No access code. */
 export class McpConnector extends Context.Tag("effect-sre/McpConnector")<McpConnector, {
@@ -105,7 +122,14 @@ export class McpConnector extends Context.Tag("effect-sre/McpConnector")<McpConn
   readonly commands: ReadonlyArray<string>
   /** How long a session that nobody uses stays open. */
   readonly idle: Duration.Duration
-  readonly connect: (target: Target) => Effect.Effect<Session, McpRefused | ConnectorError, Scope.Scope>
+  readonly connect: (
+    target: Target
+  ) => Effect.Effect<Session, McpRefused | McpSignIn.Challenge | ConnectorError, Scope.Scope>
+  /** Finds out how to sign in there, and does so as far as it goes without a person. */
+  readonly authorize: (
+    target: Extract<Target, { readonly _tag: "Http" }>,
+    request: McpSignIn.Authorize
+  ) => Effect.Effect<McpSignIn.Authorized, ConnectorError>
 }>() {}
 
 export class Mcp extends Context.Tag("effect-sre/Mcp")<Mcp, {
@@ -117,6 +141,8 @@ export class Mcp extends Context.Tag("effect-sre/Mcp")<Mcp, {
     args: Readonly<Record<string, unknown>>,
     options?: CallOptions
   ) => Effect.Effect<ToolResult, McpError>
+  /** Finishes what a `SignInNeeded` began: `address` is the one the browser was led to, with its `code` and `state`. */
+  readonly signIn: (server: Server, address: string) => Effect.Effect<void, McpError>
 }>() {}
 
 /** What makes a session somebody's: who asks, where, and with which credentials. */
@@ -126,41 +152,86 @@ class SessionKey extends Data.Class<{
   readonly transport: Transport
   /** The headers as JSON. */
   readonly headers: Redacted.Redacted
+  readonly connection: string | undefined
 }> {}
+
+interface Opened {
+  readonly session: Session
+  readonly bearer: Bearer
+}
+type ConnectError = McpRefused | McpSignIn.Challenge | OAuthError | ConnectorError
 
 const make = Effect.gen(function*() {
   const connector = yield* McpConnector
   const policy = yield* Policy
   const guard = yield* Access.guard("Mcp")
+  const signIn = yield* McpSignIn.make
+  const tokenOf = ({ connection, url }: SessionKey) =>
+    connection === undefined || Option.isNone(signIn) ? Effect.succeedNone : signIn.value.token(connection, url)
   const sessions = yield* RcMap.make({
-    lookup: (key: SessionKey) => Effect.flatMap(targetOf(key, connector.commands, policy), connector.connect),
+    lookup: Effect.fnUntraced(function*(key: SessionKey): Effect.fn.Return<Opened, ConnectError, Scope.Scope> {
+      const bearer: Bearer = { token: yield* tokenOf(key) }
+      const target = yield* targetOf(key, connector.commands, policy, bearer)
+      return { session: yield* connector.connect(target), bearer }
+    }),
     idleTimeToLive: connector.idle
   })
 
-  const keyOf = (operation: string, { headers, transport = "auto", url }: Server) =>
+  const keyOf = (operation: string, { connection, headers, transport = "auto", url }: Server) =>
     Effect.map(guard.candidate(operation), (who) =>
       new SessionKey({
         who: Candidate.format(who),
         url,
         transport,
-        headers: Redacted.make(JSON.stringify(headers === undefined ? {} : Redacted.value(headers)))
+        headers: Redacted.make(JSON.stringify(headers === undefined ? {} : Redacted.value(headers))),
+        connection
       }))
 
-  const open = (key: SessionKey): Effect.Effect<Session, McpRefused | ConnectorError, Scope.Scope> =>
+  const open = (key: SessionKey): Effect.Effect<Opened, ConnectError, Scope.Scope> =>
     RcMap.get(sessions, key).pipe(
       Effect.tapError(() => RcMap.invalidate(sessions, key)),
-      Effect.flatMap((session) =>
-        session.isClosed()
+      Effect.flatMap((opened) =>
+        opened.session.isClosed()
           ? Effect.zipRight(RcMap.invalidate(sessions, key), RcMap.get(sessions, key))
-          : Effect.succeed(session)
+          : Effect.succeed(opened)
       )
     )
 
+  /** With the token as it is now: a session may last longer than one. */
+  const once = <A>(key: SessionKey, use: (session: Session) => Effect.Effect<A, SessionFailure>) =>
+    Effect.scoped(Effect.gen(function*() {
+      const { bearer, session } = yield* open(key)
+      bearer.token = yield* tokenOf(key)
+      return yield* use(session)
+    }))
+
+  const asking = (key: SessionKey) => (request: McpSignIn.Authorize) =>
+    Effect.flatMap(
+      targetOf(key, connector.commands, policy, { token: Option.none() }),
+      (target) =>
+        target._tag === "Http"
+          ? connector.authorize(target, request)
+          : noSignIn("a command of the operator knows no sign-in")
+    )
+
+  /** What a server asks for is met once: by a renewed token, or one that needs nobody to sign in. */
+  const authorized = <A>(key: SessionKey, use: (session: Session) => Effect.Effect<A, SessionFailure>) =>
+    Effect.catchTag(
+      once(key, use),
+      "Challenge",
+      (challenge) =>
+        key.connection === undefined || Option.isNone(signIn) ? challenge.error : signIn.value
+          .meet(challenge, shown(key.url), key.connection, asking(key)).pipe(
+            Effect.zipRight(once(key, use)),
+            Effect.catchTag("Challenge", ({ error }) => error)
+          )
+    )
+
   /** Uses a session; one that turns out to be lost is opened anew, once. */
-  const using = <A>(key: SessionKey, use: (session: Session) => Effect.Effect<A, SessionLost | ConnectorError>) => {
-    const once = Effect.scoped(Effect.flatMap(open(key), use))
-    return once.pipe(
-      Effect.catchTag("SessionLost", () => Effect.zipRight(RcMap.invalidate(sessions, key), once)),
+  const using = <A>(key: SessionKey, use: (session: Session) => Effect.Effect<A, SessionFailure>) => {
+    const again = authorized(key, use)
+    return again.pipe(
+      Effect.catchTag("SessionLost", () => Effect.zipRight(RcMap.invalidate(sessions, key), again)),
       Effect.catchTag("SessionLost", () =>
         new ConnectorError({
           connector: "Mcp",
@@ -180,7 +251,15 @@ const make = Effect.gen(function*() {
       const key = yield* keyOf("call", server)
       yield* guard.granted("call", `${shown(key.url)} ${name}`)
       return yield* using(key, (session) => session.call(name, args, Duration.decode(timeout)))
-    }, traced("Mcp.call"))
+    }, traced("Mcp.call")),
+    signIn: Effect.fnUntraced(function*(server, address) {
+      const key = yield* keyOf("signIn", server)
+      if (key.connection === undefined) return yield* noSignIn("it is for a connection, and none is named")
+      if (Option.isNone(signIn)) return yield* noSignIn("there are no OAuthTokens here to keep tokens in")
+      yield* guard.granted("signIn", `${shown(key.url)} ${key.connection}`)
+      yield* signIn.value.finish(shown(key.url), key.connection, address, asking(key))
+      yield* RcMap.invalidate(sessions, key)
+    }, traced("Mcp.signIn"))
   })
 })
 
@@ -189,7 +268,8 @@ export const layer: Layer.Layer<Mcp, never, McpConnector> = Layer.scoped(Mcp, ma
 const targetOf = (
   { headers, transport, url: text }: SessionKey,
   commands: ReadonlyArray<string>,
-  policy: NetworkPolicy
+  policy: NetworkPolicy,
+  bearer: Bearer
 ): Effect.Effect<Target, McpRefused> => {
   const refused = (detail: string) => Effect.fail(new McpRefused({ server: shown(text), detail }))
   if (!URL.canParse(text)) return refused("it is not an absolute URL")
@@ -206,9 +286,13 @@ const targetOf = (
     url,
     transport,
     headers: Redacted.make(JSON.parse(Redacted.value(headers)) as Readonly<Record<string, string>>),
-    policy
+    policy,
+    bearer
   })
 }
+
+const noSignIn = (detail: string) =>
+  Effect.fail(new ConnectorError({ connector: "Mcp", method: "signIn", reason: "InvalidInput", detail }))
 
 const shown = (text: string): string => {
   if (!URL.canParse(text)) return ""

@@ -21,6 +21,8 @@ const Settings = Schema.Struct({
   clientID: Text,
   clientSecret: Text,
   scope: Text,
+  /** What the tokens are for: https://www.rfc-editor.org/rfc/rfc8707 */
+  resource: Text,
   /** How the client proves itself: in the body (the default), or by the header `Authorization: Basic`. */
   clientAuthentication: Schema.optional(Schema.Literal("body", "basic"))
 })
@@ -42,6 +44,8 @@ export interface Client {
   readonly clientId: string
   readonly clientSecret: Option.Option<Redacted.Redacted>
   readonly scope: Option.Option<string>
+  /** What the tokens are for, where the server has to be told. */
+  readonly resource: Option.Option<string>
   readonly grant: "refresh_token" | "client_credentials"
   readonly authentication: "body" | "basic"
 }
@@ -89,6 +93,7 @@ export const parse = (text: Redacted.Redacted): Either.Either<OAuthRecord, strin
         clientId: settings.clientID ?? "",
         clientSecret: secret(settings.clientSecret),
         scope,
+        resource: given(settings.resource),
         grant: settings.service === clientCredentials ? "client_credentials" : "refresh_token",
         authentication: settings.clientAuthentication ?? "body"
       }
@@ -118,6 +123,7 @@ export const make = (client: Client, tokens: Tokens): Redacted.Redacted =>
         clientID: client.clientId,
         clientSecret: Option.getOrUndefined(Option.map(client.clientSecret, Redacted.value)),
         scope: Option.getOrUndefined(client.scope),
+        resource: Option.getOrUndefined(client.resource),
         clientAuthentication: client.authentication
       }
     }

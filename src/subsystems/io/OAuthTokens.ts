@@ -60,6 +60,8 @@ export interface Connection {
   readonly clientId: string
   readonly clientSecret?: Redacted.Redacted | undefined
   readonly scope?: string | undefined
+  /** What the tokens are for, where the server has to be told: https://www.rfc-editor.org/rfc/rfc8707 */
+  readonly resource?: string | undefined
   /** Default: `refresh_token`. */
   readonly grant?: "refresh_token" | "client_credentials" | undefined
   /** How the client proves itself. Default: in the body. */
@@ -208,12 +210,13 @@ const accessToken = (key: string, { access, expiresAt, scopes }: OAuthRecord.Tok
   })
 
 const clientOf = (
-  { authentication, clientId, clientSecret, grant, scope, tokenUrl }: Connection
+  { authentication, clientId, clientSecret, grant, resource, scope, tokenUrl }: Connection
 ): OAuthRecord.Client => ({
   tokenUrl,
   clientId,
   clientSecret: Option.fromNullable(clientSecret),
   scope: Option.fromNullable(scope),
+  resource: Option.fromNullable(resource),
   grant: grant ?? "refresh_token",
   authentication: authentication ?? "body"
 })

@@ -44,6 +44,7 @@ export const exchange = Effect.fnUntraced(function*(
   const secret = yield* rendered(Option.match(client.clientSecret, { onNone: () => "", onSome: Redacted.value }))
   const form = new URLSearchParams({
     grant_type: client.grant,
+    ...given("resource", client.resource),
     ...(client.grant === "client_credentials"
       ? given("scope", client.scope)
       : given("refresh_token", Option.map(tokens.refresh, Redacted.value))),

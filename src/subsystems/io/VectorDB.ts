@@ -32,6 +32,7 @@ import {
   VectorDBConnector
 } from "./VectorModels.ts"
 import * as Records from "./VectorRecords.ts"
+import * as VectorSearch from "./VectorSearch.ts"
 
 export * from "./VectorModels.ts"
 export type { Filter } from "./VectorRecords.ts"
@@ -73,7 +74,10 @@ export class VectorDB extends Context.Tag("effect-sre/VectorDB")<VectorDB, {
     ids: ReadonlyArray<string>
   ) => Effect.Effect<ReadonlyArray<StoredItem>, UseError>
   readonly remove: (namespace: string, ids: ReadonlyArray<string>) => Effect.Effect<void, UseError>
-  /** The nearest first; of equally near ones in the order of their ids. A text is embedded as those in the namespace were. */
+  /**
+   * The nearest first; of equally near ones in the order of their ids. A text is embedded as those in the namespace were. With
+   * `text` the best of two searches first.
+   */
   readonly search: (
     namespace: string,
     query: string | ArrayLike<number>,
@@ -156,7 +160,8 @@ const make = Effect.gen(function*() {
       const metadata = yield* Guarded.jsonMetadata("VectorDB", item.metadata ?? {})
       const chunk = source === undefined ? {} : { datasource: source, chunk: index }
       const payload = Records.pack({ text: item.text, ...chunk, metadata })
-      made.push({ id, vector, payload, terms: yield* Records.termsOf(name, metadata) })
+      const words = Records.wordsOf(item.text)
+      made.push({ id, vector, payload, terms: yield* Records.termsOf(name, metadata), words })
     }
     return { model: embedded?.model, points: made }
   })
@@ -285,31 +290,25 @@ const make = Effect.gen(function*() {
       const { found } = yield* existing("remove", namespace, "write")
       if (found.space.dimensions !== undefined) yield* erase(found.space.collection, ids)
     }, traced("VectorDB.remove")),
-    search: Effect.fnUntraced(function*(namespace, query, { filter = {}, includeMetadata = true, topK = 10 } = {}) {
-      const { found } = yield* existing("search", namespace, "read")
-      const { collection, dimensions } = found.space
-      if (!Number.isInteger(topK) || topK < 1 || topK > maxTopK) {
-        return yield* Records.invalid("search", `topK is a whole number from 1 to ${maxTopK}, not ${topK}`)
-      }
-      const groups = Records.groupsOf(filter)
-      if (dimensions === undefined || groups.some(({ length }) => length === 0)) return []
-      const given = typeof query === "string" ? (yield* embed([query], found.space, "query")).vectors[0]! : query
-      const vector = yield* Records.direction("search", "the query", given)
-      if (vector.length !== dimensions) {
-        return yield* new DimensionMismatch({ namespace, expected: dimensions, got: vector.length })
-      }
-      const matches = yield* retrying(connector.search(collection, { vector, topK, groups }))
-      const hits = yield* Effect.forEach(
-        matches,
-        (match) =>
-          Effect.map(Records.open(match), (item) => ({
-            ...item,
-            metadata: includeMetadata ? item.metadata : {},
-            score: Math.min(1, Math.max(-1, match.score))
-          }))
-      )
-      return hits.sort((a, b) => b.score - a.score || (a.id < b.id ? -1 : 1))
-    }, traced("VectorDB.search")),
+    search: Effect.fnUntraced(
+      function*(namespace, query, { filter = {}, includeMetadata = true, text, topK = 10 } = {}) {
+        const { found } = yield* existing("search", namespace, "read")
+        const { collection, dimensions } = found.space
+        if (!Number.isInteger(topK) || topK < 1 || topK > maxTopK) {
+          return yield* Records.invalid("search", `topK is a whole number from 1 to ${maxTopK}, not ${topK}`)
+        }
+        const groups = Records.groupsOf(filter)
+        if (dimensions === undefined || groups.some(({ length }) => length === 0)) return []
+        const given = typeof query === "string" ? (yield* embed([query], found.space, "query")).vectors[0]! : query
+        const vector = yield* Records.direction("search", "the query", given)
+        if (vector.length !== dimensions) {
+          return yield* new DimensionMismatch({ namespace, expected: dimensions, got: vector.length })
+        }
+        const hits = yield* VectorSearch.run(connector, collection, { vector, topK, groups }, text)
+        return includeMetadata ? hits : hits.map((hit) => ({ ...hit, metadata: {} }))
+      },
+      traced("VectorDB.search")
+    ),
     createDatasource: Effect.fnUntraced(function*(namespace, options) {
       const { found } = yield* existing("createDatasource", namespace, "write")
       const id = options.id ?? (yield* Ids.make("source"))

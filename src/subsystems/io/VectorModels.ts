@@ -1,6 +1,6 @@
 /** What {@link VectorDB} takes and gives, how it fails, and the contract of its connectors. */
-import { Context, type Effect, type Option, Schema } from "effect"
-import type { ConnectorError } from "../../kernel/ConnectorError.ts"
+import { Context, Effect, type Option, Schema } from "effect"
+import { ConnectorError } from "../../kernel/ConnectorError.ts"
 import * as Guarded from "../Guarded.ts"
 import type * as TextChunks from "./TextChunks.ts"
 import type * as VectorRecords from "./VectorRecords.ts"
@@ -46,11 +46,18 @@ export interface StoredItem {
 export interface Hit extends StoredItem {
   /** Cosine, -1 to 1: higher is nearer. */
   readonly score: number
+  /** Whether it has words of `SearchOptions.text`. */
+  readonly byWords: boolean
 }
 
 export interface SearchOptions {
   /** 1 to 1000; default 10. */
   readonly topK?: number | undefined
+  /**
+   * Hybrid: also what has words of this text is found, and the order is that of both searches together. A connector without
+   * full-text search fails with `Unsupported`.
+   */
+  readonly text?: string | undefined
   readonly filter?: VectorRecords.Filter | undefined
   /** Default: true. Without, that of every hit is empty. */
   readonly includeMetadata?: boolean | undefined
@@ -126,13 +133,18 @@ export interface StoredRecord {
   readonly version: string
 }
 
-/** A vector of length 1 with what stands beside it, and the terms by which a search may ask for it. */
+/** A vector of length 1 with what stands beside it, the terms a search may ask for, and the words it is found by. */
 export interface Point {
   readonly id: string
   readonly vector: Float32Array
   readonly payload: string
   readonly terms: ReadonlyArray<string>
+  /** The words of its text in their order, with one space between them; see {@link VectorWords}. */
+  readonly words: string
 }
+
+/** What a connector gives back of a point. */
+export type StoredPoint = Omit<Point, "terms" | "words">
 
 export interface Query {
   readonly vector: Float32Array
@@ -142,7 +154,12 @@ export interface Query {
   readonly groups: ReadonlyArray<ReadonlyArray<string>>
 }
 
-export interface Match extends Omit<Point, "terms"> {
+export interface WordQuery extends Omit<Query, "vector"> {
+  /** 1 to 64 different ones of letters and digits; a point with any of them is found. */
+  readonly words: ReadonlyArray<string>
+}
+
+export interface Match extends StoredPoint {
   /** Cosine: 1 the same direction, 0 unrelated, -1 the opposite. */
   readonly score: number
 }
@@ -169,10 +186,26 @@ export class VectorDBConnector extends Context.Tag("effect-sre/VectorDBConnector
   readonly fetch: (
     collection: string,
     ids: ReadonlyArray<string>
-  ) => Effect.Effect<ReadonlyArray<Omit<Point, "terms">>, ConnectorError>
+  ) => Effect.Effect<ReadonlyArray<StoredPoint>, ConnectorError>
   readonly delete: (collection: string, ids: ReadonlyArray<string>) => Effect.Effect<void, ConnectorError>
   /** The nearest first. */
   readonly search: (collection: string, query: Query) => Effect.Effect<ReadonlyArray<Match>, ConnectorError>
+  /** By the backend's own full-text search, the best first. One without it has {@link withoutWords} here. */
+  readonly searchWords: (
+    collection: string,
+    query: WordQuery
+  ) => Effect.Effect<ReadonlyArray<StoredPoint>, ConnectorError>
   /** Removes the collection's points, and the records of the space of that name. */
   readonly drop: (collection: string) => Effect.Effect<void, ConnectorError>
 }>() {}
+
+/** `searchWords` of a backend that has no full-text search. */
+export const withoutWords = (connector: string) => (): Effect.Effect<never, ConnectorError> =>
+  Effect.fail(
+    new ConnectorError({
+      connector,
+      method: "searchWords",
+      reason: "Unsupported",
+      detail: "it has no full-text search, which a hybrid search needs; search without it, or choose another connector"
+    })
+  )

@@ -5,7 +5,8 @@ import { ConnectorError } from "../../kernel/ConnectorError.ts"
 import * as Candidate from "../../security/Candidate.ts"
 import * as Guarded from "../Guarded.ts"
 import { isDimension, maxDimensions, unit } from "../llm/Embeddings.ts"
-import { Datasource, type Namespace, type Point, type StoredItem, type StoredRecord } from "./VectorModels.ts"
+import { Datasource, type Namespace, type StoredItem, type StoredPoint, type StoredRecord } from "./VectorModels.ts"
+import * as VectorWords from "./VectorWords.ts"
 
 /** What the record of a namespace says beside its list. */
 const Space = Schema.Struct({
@@ -49,7 +50,7 @@ export const describe = (key: string, { metadata, space }: Found, who: Candidate
   created: space.created
 })
 
-export const open = ({ id, payload, vector }: Omit<Point, "terms">): Effect.Effect<StoredItem, ConnectorError> =>
+export const open = ({ id, payload, vector }: StoredPoint): Effect.Effect<StoredItem, ConnectorError> =>
   Effect.map(decode(PayloadFromText, id, payload), ({ datasource, metadata, text }) => ({
     id,
     text: Option.fromNullable(text),
@@ -95,6 +96,10 @@ export const termsOf = (
     : Effect.succeed(Array.from(terms))
 }
 
+/** What full-text search gets of a text: its words, of a very long one the first. */
+export const wordsOf = (text: string | undefined): string =>
+  text === undefined ? "" : VectorWords.of(text).slice(0, maxWords).join(" ").slice(0, maxWordChars)
+
 /** All of the groups, any term of each: what a filter asks for. */
 export const groupsOf = (filter: Filter): ReadonlyArray<ReadonlyArray<string>> =>
   Object.entries(filter).map(([field, value]) => (isList(value) ? value : [value]).map((one) => term(field, one)))
@@ -130,6 +135,9 @@ export const checkDimensions = (method: string, dimensions: number): Effect.Effe
     : invalid(method, `dimensions are a whole number from 1 to ${maxDimensions}, not ${dimensions}`)
 
 const maxTerms = 1000
+const maxWords = 20_000
+/** What PostgreSQL indexes of one text, in letters of three bytes. */
+const maxWordChars = 200_000
 
 /** 1 to 512 bytes without control characters. */
 export const checkId = (method: string, id: string): Effect.Effect<void, ConnectorError> =>
