@@ -1,6 +1,7 @@
 /** The entry of a piece of code: a root-level async function `main`, whose parameters name the inputs it gets. */
 import type { Expression, FunctionDeclaration, ModuleDeclaration, Pattern, Statement } from "acorn"
-import { Effect, Either } from "effect"
+import { Effect, Either, Option } from "effect"
+import { createRequire } from "node:module"
 
 export interface Main {
   /** Inputs in the order of the arguments; `undefined` when the one parameter takes all of them as an object (`{ a, b }`). */
@@ -11,8 +12,9 @@ export interface Main {
 
 export interface Problem {
   readonly message: string
-  readonly line?: number
-  readonly column?: number
+  /** Both from 1. */
+  readonly line?: number | undefined
+  readonly column?: number | undefined
 }
 
 export type Language = "javascript" | "typescript"
@@ -22,6 +24,14 @@ export const read = (code: string, language: Language): Effect.Effect<Main, Prob
   language === "javascript"
     ? Effect.flatMap(Effect.promise(() => import("acorn")), ({ parse }) => ofJavaScript(parse, code))
     : ofTypeScript(code)
+
+/** The same of JavaScript, at once: for whoever reads documents. None when there is no parser to be had (in a bundle, say). */
+export const problemIn = (code: string): Problem | undefined =>
+  Option.getOrUndefined(
+    Option.flatMap(parser(), ({ parse }) => Either.getLeft(ofJavaScript(parse, code)))
+  )
+
+const parser = Option.liftThrowable(() => createRequire(import.meta.url)("acorn") as typeof import("acorn"))
 
 const missing = "the code has to define async function main(…) at its root; its parameters are named like the inputs"
 const notAsync = "main has to be an async function"
