@@ -11,15 +11,16 @@ import { embeddingsConnectors } from "../connectors/embeddings/providers.ts"
 import { imagesConnectors } from "../connectors/images/providers.ts"
 import { llmConnectors } from "../connectors/llm/providers.ts"
 import { dependents, foundations, subsystems } from "../connectors/registry.ts"
+import { speechConnectors } from "../connectors/speech/providers.ts"
 import { BootError } from "../kernel/BootError.ts"
 import * as Connector from "../kernel/Connector.ts"
 import { ConnectorError } from "../kernel/ConnectorError.ts"
 import * as JsonText from "../kernel/JsonText.ts"
 import { didYouMean } from "../kernel/Nearest.ts"
 import * as Embeddings from "../subsystems/llm/Embeddings.ts"
-import * as Governed from "../subsystems/llm/Governed.ts"
 import * as Images from "../subsystems/llm/Images.ts"
 import * as LLM from "../subsystems/llm/LLM.ts"
+import * as Speech from "../subsystems/llm/Speech.ts"
 import * as AgentsConfiguration from "./AgentsConfiguration.ts"
 import { type Boot, timed } from "./Boot.ts"
 import * as GovernedConfiguration from "./GovernedConfiguration.ts"
@@ -53,7 +54,7 @@ export const layerFromConfig = (config: unknown, options: Options = {}): Layer.L
       const agents = yield* AgentsConfiguration.split(config)
       const { rest, settings } = yield* GovernedConfiguration.split(agents.rest)
       const governed = { ...settings, ...options.governed }
-      const { chosen, named } = yield* plan(rest, governed)
+      const { chosen, named } = yield* plan(rest)
       const whole = compose(chosen, { ...options, agents: { ...agents.settings, ...options.agents }, governed }, named)
       return Layer.catchAll(whole, (error) => Layer.fail(toBootError(error)))
     })
@@ -104,7 +105,7 @@ const withEnvironment = (value: unknown): Effect.Effect<unknown, BootError> => {
 const known = { ...foundations, ...subsystems, ...dependents }
 type Key = keyof typeof known
 
-const plan = (config: unknown, governed: Governed.Settings) =>
+const plan = (config: unknown) =>
   Effect.gen(function*() {
     const entries = yield* Effect.mapError(
       ParseResult.decodeUnknown(SreConfig, { errors: "all", onExcessProperty: "error" })(config),
@@ -123,11 +124,15 @@ const plan = (config: unknown, governed: Governed.Settings) =>
     for (const [service, given] of Object.entries(entries)) {
       const list: ReadonlyArray<Entry> = Array.isArray(given) ? given : [given as Entry]
       if (service === "LLM") {
-        chosen.llm = opened(Layer.provide(LLM.layer, Governed.providers(yield* providers(list), governed)))
+        chosen.llm = opened(Layer.provide(LLM.layer, yield* providers(list)))
         continue
       }
       if (service === "Images") {
         chosen.images = opened(Layer.provide(Images.layer, yield* imageProviders(list)))
+        continue
+      }
+      if (service === "Speech") {
+        chosen.speech = opened(Layer.provide(Speech.layer, yield* speakers(list)))
         continue
       }
       if (service === "Embeddings") {
@@ -176,6 +181,12 @@ const imageProviders = (list: ReadonlyArray<Entry>) =>
     (configured) => Images.providers([...imagesConnectors.map((connector) => connector.contract({})), ...configured])
   )
 
+const speakers = (list: ReadonlyArray<Entry>) =>
+  Effect.map(
+    contracts("Speech", list, speechConnectors),
+    (configured) => Speech.providers([...speechConnectors.map((connector) => connector.contract({})), ...configured])
+  )
+
 /** The same, where the default is the first of them. */
 const embedders = (list: ReadonlyArray<Entry>) =>
   Effect.map(contracts("Embeddings", list, embeddingsConnectors), (configured) => {
@@ -217,6 +228,7 @@ const unknownService = (service: string) => {
     "LLM",
     "Embeddings",
     "Images",
+    "Speech",
     AgentsConfiguration.key,
     ...GovernedConfiguration.keys
   ]

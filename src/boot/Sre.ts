@@ -10,6 +10,7 @@ import * as EmbeddingsProviders from "../connectors/embeddings/providers.ts"
 import * as ImagesProviders from "../connectors/images/providers.ts"
 import * as LLMProviders from "../connectors/llm/providers.ts"
 import { dependents, foundations, type Subsystem, subsystems } from "../connectors/registry.ts"
+import * as SpeechProviders from "../connectors/speech/providers.ts"
 import type { BootError } from "../kernel/BootError.ts"
 import type { ConnectorError } from "../kernel/ConnectorError.ts"
 import type * as Access from "../security/Access.ts"
@@ -18,12 +19,12 @@ import type * as Audit from "../security/Audit.ts"
 import type * as Log from "../subsystems/io/Log.ts"
 import * as OAuthTokens from "../subsystems/io/OAuthTokens.ts"
 import type * as Telemetry from "../subsystems/io/Telemetry.ts"
-import type * as Budgets from "../subsystems/llm/Budgets.ts"
 import * as ContextWindow from "../subsystems/llm/ContextWindow.ts"
 import * as Embeddings from "../subsystems/llm/Embeddings.ts"
 import * as Governed from "../subsystems/llm/Governed.ts"
 import * as Images from "../subsystems/llm/Images.ts"
 import * as LLM from "../subsystems/llm/LLM.ts"
+import * as Speech from "../subsystems/llm/Speech.ts"
 import * as Usage from "../subsystems/llm/Usage.ts"
 import * as LLMContext from "../subsystems/memory/LLMContext.ts"
 import * as Resources from "../subsystems/memory/Resources.ts"
@@ -39,6 +40,7 @@ export type Sre =
   | RuntimeContext.RuntimeContext
   | Resources.Resources
   | OAuthTokens.OAuthTokens
+  | Speech.Speech
   | Usage.Usage
   | Usage.UsageFeed
   | Boot
@@ -61,16 +63,15 @@ export type Choices =
     readonly llm?: Layer.Layer<LLM.LLM, unknown>
     readonly embeddings?: Layer.Layer<Embeddings.Embeddings, unknown>
     readonly images?: Layer.Layer<Images.Images, unknown>
+    readonly speech?: Layer.Layer<Speech.Speech, unknown>
   }
 
 export interface Options {
   /** Components of one's own, beside the built-in ones; one of the same name replaces a built-in. */
   readonly components?: ReadonlyArray<Component.Any>
   readonly agents?: Omit<Agents.AgentsOptions, "components">
-  /** Budgets, limits and the like of calls of models; rate limits are for providers that were not chosen in code. */
+  /** Budgets, limits and the like of calls of models, for all services that ask their providers as those of this system do. */
   readonly governed?: Governed.Settings
-  /** Where budgets keep their accounts. Default: in memory. */
-  readonly budgetStore?: Layer.Layer<Budgets.BudgetStore>
 }
 
 type Errors<C> = { [K in keyof C]: C[K] extends Layer.Layer<infer _, infer E> ? E : never }[keyof C]
@@ -87,7 +88,7 @@ export type Layers = { readonly [K in keyof Choices]: Layer.Layer<never, unknown
 
 export const compose = (
   chosen: Layers,
-  { agents, budgetStore, components, governed }: Options,
+  { agents, components, governed }: Options,
   named: Layer.Layer<never, unknown, Boot> = Layer.empty
 ): Layer.Layer<never, unknown> => {
   const of = (
@@ -100,7 +101,7 @@ export const compose = (
   const each = (table: Readonly<Record<string, Part>>) =>
     Object.entries(table).map(([key, one]) => of(key as keyof Guarded, one))
   const llm = chosen.llm === undefined
-    ? Layer.provide(LLM.layer, Governed.providers(LLMProviders.layer, governed))
+    ? Layer.provide(LLM.layer, LLMProviders.layer)
     : chosen.llm as unknown as Layer.Layer<LLM.LLM, unknown>
   const registry = Compile.registry([...builtIn, ...(components ?? [])])
   const stages: ReadonlyArray<ReadonlyArray<Layer.Layer<never, unknown, Boot>>> = [
@@ -108,17 +109,19 @@ export const compose = (
     [of("log", foundations.log)],
     [of("account", foundations.account)],
     [...each(subsystems), opened(Usage.layer), opened(ContextWindow.layer(governed?.ContextWindow ?? {}))],
+    [opened(Governed.governor(governed)), opened(OAuthTokens.layer())],
     [
-      timed("LLM", undefined, opened(Governed.layer(llm, governed, budgetStore))),
+      timed("LLM", undefined, opened(Governed.layer(llm, governed))),
       timed(
         "Embeddings",
         undefined,
         chosen.embeddings ?? opened(Layer.provide(Embeddings.layer, EmbeddingsProviders.layer))
       ),
-      timed("Images", undefined, chosen.images ?? opened(Layer.provide(Images.layer, ImagesProviders.layer)))
+      timed("Images", undefined, chosen.images ?? opened(Layer.provide(Images.layer, ImagesProviders.layer))),
+      timed("Speech", undefined, chosen.speech ?? opened(Layer.provide(Speech.layer, SpeechProviders.layer)))
     ],
     [...each(dependents), named],
-    [opened(LLMContext.layer), opened(RuntimeContext.layer), opened(Resources.layer()), opened(OAuthTokens.layer())],
+    [opened(LLMContext.layer), opened(RuntimeContext.layer), opened(Resources.layer())],
     [timed("Agents", undefined, opened(Agents.layer({ ...agents, components: registry })))],
     [opened(EndpointJobs.layer)]
   ]

@@ -1,4 +1,5 @@
 /** Pools of connections that open only to addresses the operator's policy allows, whatever DNS says of their names. */
+import { Effect, type Scope } from "effect"
 import { lookup as systemLookup } from "node:dns"
 import type { LookupFunction } from "node:net"
 import type { Agent } from "undici"
@@ -44,6 +45,37 @@ export const factory = (
       : (_, callback) => callback(new Refusal(refusal), null)
   })
 }
+
+interface Options extends Pick<Agent.Options, "bodyTimeout" | "headersTimeout"> {
+  /** Connections to one origin. */
+  readonly connections: number
+  /** To open a connection, in milliseconds. */
+  readonly connectTimeout: number
+  readonly resolve?: Resolve | undefined
+}
+
+/** The agent of each policy, and that of the operator's own addresses, which none judges; they close with the scope. */
+export const agents = (
+  undici: typeof import("undici"),
+  { connectTimeout, resolve, ...options }: Options
+): Effect.Effect<(policy: NetworkPolicy.NetworkPolicy | undefined) => Agent, never, Scope.Scope> =>
+  Effect.map(
+    Effect.acquireRelease(
+      // A system has one policy, so that there are two agents at most.
+      Effect.sync(() => new Map<NetworkPolicy.NetworkPolicy | undefined, Agent>()),
+      (opened) => Effect.promise(() => Promise.all(Array.from(opened.values(), (agent) => agent.destroy())))
+    ),
+    (opened) => (policy) => {
+      const agent = opened.get(policy) ?? new undici.Agent({
+        ...options,
+        ...(policy === undefined
+          ? { connect: { timeout: connectTimeout } }
+          : { factory: factory(undici, policy, { connections: options.connections, connectTimeout, resolve }) })
+      })
+      opened.set(policy, agent)
+      return agent
+    }
+  )
 
 /** Answers only addresses the policy allows: the socket connects to what is answered here, so a later answer cannot matter. */
 export const lookup =

@@ -9,23 +9,31 @@ import type { Dispatcher } from "undici"
 import type { BootError } from "../kernel/BootError.ts"
 import * as Connector from "../kernel/Connector.ts"
 import { ConnectorError, type Reason } from "../kernel/ConnectorError.ts"
+import type { NetworkPolicy } from "../subsystems/io/NetworkPolicy.ts"
+import * as PolicedPool from "./PolicedPool.ts"
 
 export interface VendorFetch {
   readonly fetch: (input: string | URL | Request, init?: RequestInit) => Promise<Response>
   /** Runs calls of the SDK within the time of one; `method` is the contract's, for the error. */
   readonly attempt: <A>(method: string, evaluate: () => Promise<A>) => Effect.Effect<A, ConnectorError>
+  /** The same for addresses that `policy` judges, those that DNS answers, too; without a policy, for those of the operator. */
+  readonly policed: (policy: NetworkPolicy | undefined) => VendorFetch
 }
 
 /** Redirects are not followed: they would carry the key to a place nobody configured. */
 export const make = Effect.fnUntraced(function*(
   connector: string,
-  timeout: Duration.Duration
+  timeout: Duration.Duration,
+  resolve?: PolicedPool.Resolve
 ): Effect.fn.Return<VendorFetch, BootError, Scope.Scope> {
   const undici = yield* Connector.vendor(connector, "undici", () => import("undici"))
-  const dispatcher = yield* Effect.acquireRelease(
-    Effect.sync(() => new undici.Agent({ connections: 64, headersTimeout: 0, bodyTimeout: 0 })),
-    (agent) => Effect.promise(() => agent.destroy())
-  )
+  const agentOf = yield* PolicedPool.agents(undici, {
+    connections,
+    connectTimeout: 10_000,
+    resolve,
+    headersTimeout: 0,
+    bodyTimeout: 0
+  })
   const signals = new AsyncLocalStorage<AbortSignal>()
   const failure = (
     reason: Reason,
@@ -33,14 +41,14 @@ export const make = Effect.fnUntraced(function*(
     more: { readonly method?: string; readonly retryAfter?: Duration.Duration } = {}
   ) => new ConnectorError({ connector, method: "fetch", reason, detail, ...more })
 
-  const fetch: VendorFetch["fetch"] = async (input, init) => {
+  const fetch = (policy: NetworkPolicy | undefined): VendorFetch["fetch"] => async (input, init) => {
     const headers = new Headers(init?.headers)
     // The platform knows how forms and files are written.
     const form = init?.body instanceof FormData || init?.body instanceof Blob ? new Response(init.body) : undefined
     const written = form?.headers.get("content-type") ?? ""
     if (written !== "") headers.set("content-type", written)
     const response = await undici.request(input instanceof Request ? input.url : input, {
-      dispatcher,
+      dispatcher: agentOf(policy),
       method: (init?.method?.toUpperCase() ?? "GET") as Dispatcher.HttpMethod,
       headers: Object.fromEntries(headers),
       body: typeof init?.body === "string"
@@ -50,7 +58,11 @@ export const make = Effect.fnUntraced(function*(
         : new Uint8Array(await form.arrayBuffer()),
       signal: signals.getStore() ?? null
     }).catch((cause) =>
-      Promise.reject(failure(reasonOfCode(codeOf(cause)), `no connection, or it was lost: ${codeOf(cause)}`))
+      Promise.reject(
+        cause instanceof PolicedPool.Refusal
+          ? failure("InvalidInput", `the server of the model must not be asked: ${cause.message}`)
+          : failure(reasonOfCode(codeOf(cause)), `no connection, or it was lost: ${codeOf(cause)}`)
+      )
     )
     const body = await read(response.body).catch((cause) =>
       Promise.reject(
@@ -72,23 +84,25 @@ export const make = Effect.fnUntraced(function*(
     return new Response(body.length === 0 ? null : new Uint8Array(body), { status, headers: { "content-type": type } })
   }
 
-  return {
-    fetch,
-    attempt: (method, evaluate) =>
-      Effect.tryPromise({
-        try: (signal) => signals.run(signal, evaluate),
-        catch: (cause) => {
-          const found = failureIn(cause)
-          return found === undefined
-            ? failure("Protocol", "the answer is not what the vendor's package expects", { method })
-            : new ConnectorError({ ...found, method })
-        }
-      }).pipe(Effect.timeoutFail({
-        duration: timeout,
-        onTimeout: () => failure("Timeout", `no answer in ${Duration.format(timeout)}`, { method })
-      }))
-  }
+  const attempt: VendorFetch["attempt"] = (method, evaluate) =>
+    Effect.tryPromise({
+      try: (signal) => signals.run(signal, evaluate),
+      catch: (cause) => {
+        const found = failureIn(cause)
+        return found === undefined
+          ? failure("Protocol", "the answer is not what the vendor's package expects", { method })
+          : new ConnectorError({ ...found, method })
+      }
+    }).pipe(Effect.timeoutFail({
+      duration: timeout,
+      onTimeout: () => failure("Timeout", `no answer in ${Duration.format(timeout)}`, { method })
+    }))
+
+  const policed = (policy: NetworkPolicy | undefined): VendorFetch => ({ fetch: fetch(policy), attempt, policed })
+  return policed(undefined)
 })
+
+const connections = 64
 
 class TooLarge extends Error {}
 

@@ -5,6 +5,7 @@ import * as Account from "../security/Account.ts"
 import * as ManagedVault from "../security/ManagedVault.ts"
 import * as Vault from "../security/Vault.ts"
 import * as Code from "../subsystems/compute/Code.ts"
+import * as Computer from "../subsystems/compute/Computer.ts"
 import * as Scheduler from "../subsystems/compute/Scheduler.ts"
 import * as AgentData from "../subsystems/io/AgentData.ts"
 import * as ApiDocuments from "../subsystems/io/ApiDocuments.ts"
@@ -19,8 +20,10 @@ import * as Telemetry from "../subsystems/io/Telemetry.ts"
 import * as VectorDB from "../subsystems/io/VectorDB.ts"
 import * as WebPages from "../subsystems/io/WebPages.ts"
 import * as WebSearch from "../subsystems/io/WebSearch.ts"
+import * as BudgetStore from "../subsystems/llm/BudgetStore.ts"
 import * as Inference from "../subsystems/llm/Inference.ts"
 import * as Models from "../subsystems/llm/Models.ts"
+import * as RateLimitStore from "../subsystems/llm/RateLimitStore.ts"
 import * as Cache from "../subsystems/memory/Cache.ts"
 import { DummyAccount } from "./account/DummyAccount.ts"
 import { JSONFileAccount } from "./account/JSONFileAccount.ts"
@@ -33,6 +36,8 @@ import { NullAgentData } from "./agentdata/NullAgentData.ts"
 import { SQLAgentData } from "./agentdata/SQLAgentData.ts"
 import { StorageAgentData } from "./agentdata/StorageAgentData.ts"
 import { SwaggerParser } from "./apidocuments/SwaggerParser.ts"
+import { RAMBudgets } from "./budgets/RAMBudgets.ts"
+import { RedisBudgets } from "./budgets/RedisBudgets.ts"
 import { LocalStorageCache } from "./cache/LocalStorageCache.ts"
 import { RAMCache } from "./cache/RAMCache.ts"
 import { RedisCache } from "./cache/RedisCache.ts"
@@ -41,6 +46,7 @@ import { TieredCache } from "./cache/TieredCache.ts"
 import { AWSLambda } from "./code/AWSLambda.ts"
 import { ECMASandbox } from "./code/ECMASandbox.ts"
 import { Process } from "./code/Process.ts"
+import { BrowserComputer } from "./computer/BrowserComputer.ts"
 import { LocalDocuments } from "./documents/LocalDocuments.ts"
 import { HuggingFace } from "./inference/HuggingFace.ts"
 import { ConsoleLog } from "./log/ConsoleLog.ts"
@@ -57,6 +63,8 @@ import { RAMNKV } from "./nkv/RAMNKV.ts"
 import { RedisNKV } from "./nkv/RedisNKV.ts"
 import { SQLNKV } from "./nkv/SQLNKV.ts"
 import { UndiciOutbound } from "./outbound/UndiciOutbound.ts"
+import { RAMRateLimits } from "./ratelimits/RAMRateLimits.ts"
+import { RedisRateLimits } from "./ratelimits/RedisRateLimits.ts"
 import { ExpressRouter } from "./router/ExpressRouter.ts"
 import { NodeRouter } from "./router/NodeRouter.ts"
 import { NullRouter } from "./router/NullRouter.ts"
@@ -139,9 +147,15 @@ export const subsystems = {
   cache: subsystem("Cache", Cache.Cache, Cache.layer, [RAMCache, RedisCache, S3Cache, LocalStorageCache, TieredCache]),
   storage: subsystem("Storage", Storage.Storage, Storage.layer, [LocalStorage, MemoryStorage, S3Storage, SmythStorage]),
   nkv: subsystem("NKV", NKV.NKV, NKV.layer, [LocalNKV, RAMNKV, RedisNKV, SQLNKV]),
+  budgetStore: subsystem("BudgetStore", BudgetStore.BudgetStore, BudgetStore.layer, [RAMBudgets, RedisBudgets]),
+  rateLimitStore: subsystem("RateLimitStore", RateLimitStore.RateLimitStore, RateLimitStore.layer, [
+    RAMRateLimits,
+    RedisRateLimits
+  ]),
   models: subsystem("ModelsProvider", Models.Models, Models.layer, [JSONModels, SQLModels]),
   code: subsystem("Code", Code.Code, Code.layer, [ECMASandbox, Process, AWSLambda]),
   scheduler: subsystem("Scheduler", Scheduler.Scheduler, Scheduler.layer, [LocalScheduler, SQLScheduler]),
+  computer: subsystem("Computer", Computer.Computer, Computer.layer, [BrowserComputer]),
   documents: subsystem("Documents", Documents.Documents, Documents.layer, [LocalDocuments]),
   webPages: subsystem("WebPages", WebPages.WebPages, WebPages.layer, [Readability, Scrapfly, Browser]),
   webSearch: subsystem("WebSearch", WebSearch.WebSearch, WebSearch.layer, [Tavily, Brave, SearXNG]),

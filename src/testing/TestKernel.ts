@@ -27,11 +27,21 @@ export interface Options extends Sre.Options {
   readonly llm?: Layer.Layer<LLM.LLM, unknown> | undefined
   /** Absent: in memory, and gone with the system. */
   readonly cache?: Sre.Choices["cache"]
+  /** Absent: one that keeps nothing. */
+  readonly managedVault?: Sre.Choices["managedVault"]
   /** Addresses of one's own network that components may call: `127.0.0.1:4112`. */
   readonly allow?: ReadonlyArray<string> | undefined
 }
 
-export const layer = ({ allow = [], cache = RAMCache.layer({}), llm, secrets = {}, teams, ...options }: Options = {}) =>
+export const layer = ({
+  allow = [],
+  cache = RAMCache.layer({}),
+  llm,
+  managedVault = NullManagedVault.layer({}),
+  secrets = {},
+  teams,
+  ...options
+}: Options = {}) =>
   Sre.layer({
     account: DummyAccount.layer(teams === undefined ? {} : { data: teams }),
     log: ConsoleLog.layer({ level: "error" }),
@@ -39,7 +49,7 @@ export const layer = ({ allow = [], cache = RAMCache.layer({}), llm, secrets = {
     cache,
     nkv: RAMNKV.layer({}),
     vault: Layer.provide(Vault.layer, memoryVault(secrets)),
-    managedVault: NullManagedVault.layer({}),
+    managedVault,
     agentData: NullAgentData.layer({}),
     code: ECMASandbox.layer({ workers: 1 }),
     scheduler: LocalScheduler.layer({ file: ":memory:" }),

@@ -102,6 +102,7 @@ export const layer = (turns: ReadonlyArray<Turn>): Layer.Layer<LLM.LLM | TestLLM
     const names = new Set(Array.from(builtInModels.values(), ({ provider = "" }) => provider))
     const providers = new Map(Array.from(names, (provider): [string, LLM.LLMProvider] => [provider.toLowerCase(), {
       provider,
+      computer: true,
       credentials: { environment: undefined, required: false },
       stream: (request) => Stream.unwrap(answer(request))
     }]))

@@ -11,6 +11,7 @@ import * as Prompt from "../../src/subsystems/llm/Prompt.ts"
 import * as Usage from "../../src/subsystems/llm/Usage.ts"
 import { TestKernel, TestLLM } from "../../src/testing/index.ts"
 import { agentDocument, endpoint } from "../agents/documents.ts"
+import { hasRedis, redisServer } from "../fixtures/RedisServer.ts"
 
 const inMemory = {
   Log: { Connector: "ConsoleLog", Settings: { level: "error" } },
@@ -65,6 +66,38 @@ describe("the keys that govern calls of models", () => {
     }))
 })
 
+if (hasRedis()) {
+  it.scopedLive(
+    "two systems on one Redis server have one budget, and one limit of a key",
+    () =>
+      Effect.gen(function*() {
+        const { url } = yield* redisServer()
+        const store = { Connector: "Redis", Settings: { url } }
+        const config = { ...inMemory, BudgetStore: store, RateLimitStore: store, Budgets: { user: { calls: 2 } } }
+        const [one, other] = yield* Effect.all([
+          Layer.build(layerFromConfig(config)),
+          Layer.build(layerFromConfig(config))
+        ])
+        yield* u1(Effect.provide(ask("one"), one))
+        yield* u1(Effect.provide(ask("two"), other))
+        for (const system of [one, other]) {
+          const error = yield* Effect.flip(u1(Effect.provide(ask("three"), system)))
+          assert.deepInclude(error, { _tag: "BudgetExceeded", what: "calls", limit: 2, used: 2 })
+        }
+        const limits = { maxWait: 1000, providers: { Echo: { requestsPerMinute: 1 } } }
+        const limited = layerFromConfig({ ...inMemory, RateLimitStore: store, RateLimits: limits })
+        yield* u1(Effect.provide(ask("one"), yield* Layer.build(limited)))
+        const refused = yield* Effect.flip(u1(Effect.provide(ask("two"), yield* Layer.build(limited))))
+        assert.deepInclude(refused, { _tag: "ConnectorError", reason: "RateLimited" })
+        const gone = Layer.build(
+          layerFromConfig({ ...inMemory, BudgetStore: { Connector: "Redis", Settings: { url: 1 } } })
+        )
+        assert.strictEqual((yield* Effect.flip(gone))._tag, "BootError")
+      }),
+    30_000
+  )
+}
+
 describe("a system", () => {
   const prompt = (name: string) => ({ name: "GenAILLM", data: { model: "gpt-4o", prompt: name }, in: ["Input"] })
   const document = agentDocument(
@@ -96,6 +129,7 @@ describe("a system", () => {
           provider: "OpenAI",
           calls: 2,
           usage: Usage.sum(usage, usage),
+          units: {},
           cost: 0.007,
           unpricedCalls: 0
         }])

@@ -7,6 +7,9 @@ import { Config, Duration, Effect, Option, Redacted, Schema } from "effect"
 import * as Connector from "../../kernel/Connector.ts"
 import { ConnectorError } from "../../kernel/ConnectorError.ts"
 import * as Embeddings from "../../subsystems/llm/Embeddings.ts"
+import { requestHandler } from "../llm/FetchHandler.ts"
+import * as PooledFetch from "../llm/PooledFetch.ts"
+import * as PolicedPool from "../PolicedPool.ts"
 import { reasonOf } from "../VendorFetch.ts"
 
 const Settings = Schema.Struct({
@@ -36,27 +39,33 @@ export const BedrockEmbeddings = Connector.make({
   make: Effect.fnUntraced(function*({ apiKey, concurrency, endpoint, model, region, timeout }) {
     const loaded = yield* Connector.onFirstUse(
       "Bedrock",
-      Connector.vendor("Bedrock", "@aws-sdk/client-bedrock-runtime", () => import("@aws-sdk/client-bedrock-runtime"))
+      Effect.all({
+        sdk: Connector.vendor(
+          "Bedrock",
+          "@aws-sdk/client-bedrock-runtime",
+          () => import("@aws-sdk/client-bedrock-runtime")
+        ),
+        fetch: PooledFetch.make("Bedrock", { connect: timeout, firstByte: timeout, idle: timeout })
+      })
     )
 
     /** A client holds one key and serves one request. */
-    const client = (key: Redacted.Redacted | undefined, baseURL: string | undefined) =>
-      Effect.flatMap(loaded, ({ BedrockRuntimeClient }) =>
-        Effect.acquireRelease(
-          Effect.sync(() => {
-            const url = baseURL ?? endpoint
-            const options = { region, maxAttempts: 1, ...(url === undefined ? {} : { endpoint: url }) }
-            return new BedrockRuntimeClient({ ...options, ...identity(key) })
-          }),
-          (client) => Effect.sync(() => client.destroy())
-        ))
+    const client = ({ apiKey, baseURL = endpoint, policy }: Embeddings.ProviderRequest) =>
+      Effect.map(loaded, ({ fetch, sdk }) =>
+        new sdk.BedrockRuntimeClient({
+          region,
+          maxAttempts: 1,
+          requestHandler: requestHandler(fetch(policy)),
+          ...(baseURL === undefined ? {} : { endpoint: baseURL }),
+          ...identity(apiKey)
+        }))
 
     const invoke = (client: BedrockRuntimeClient, modelId: string, body: object) =>
-      Effect.flatMap(loaded, ({ InvokeModelCommand }) =>
+      Effect.flatMap(loaded, ({ sdk }) =>
         Effect.tryPromise({
           try: (abortSignal) =>
             client.send(
-              new InvokeModelCommand({
+              new sdk.InvokeModelCommand({
                 modelId,
                 body: JSON.stringify(body),
                 contentType: "application/json",
@@ -83,8 +92,9 @@ export const BedrockEmbeddings = Connector.make({
       model,
       credentials: { environment: "AWS_BEARER_TOKEN_BEDROCK", apiKey, required: true },
       limits: { texts: 96, characters: 190_000, concurrency },
-      embed: Effect.fnUntraced(function*({ apiKey, baseURL, dimensions, modelId, purpose, texts }) {
-        const on = yield* client(apiKey, baseURL)
+      embed: Effect.fnUntraced(function*(request) {
+        const { dimensions, modelId, purpose, texts } = request
+        const on = yield* client(request)
         const bodies = modelId.includes("cohere.")
           ? [{
             texts,
@@ -100,7 +110,7 @@ export const BedrockEmbeddings = Connector.make({
           vectors: answers.flatMap(vectorsIn),
           inputTokens: answers.reduce((sum, { inputTextTokenCount = 0 }) => sum + inputTextTokenCount, 0)
         }
-      }, Effect.scoped)
+      })
     })
   })
 })
@@ -137,6 +147,9 @@ const identity = (key: Redacted.Redacted | undefined) => {
 
 const toError = (modelId: string, cause: unknown): ConnectorError => {
   if (!(cause instanceof Error)) return failure("Unavailable", "unknown error")
+  if (cause instanceof PolicedPool.Refusal) {
+    return failure("InvalidInput", `the server of the model must not be asked: ${cause.message}`)
+  }
   const status = "$metadata" in cause
     ? (cause.$metadata as { readonly httpStatusCode?: number }).httpStatusCode
     : undefined

@@ -40,14 +40,14 @@ export const GoogleEmbeddings = Connector.make({
       model: settings.model,
       credentials: { environment: "GOOGLE_AI_API_KEY", apiKey: settings.apiKey, required: true },
       limits: { texts: settings.batchSize, characters: 200_000, concurrency: settings.concurrency },
-      embed: Effect.fnUntraced(function*({ apiKey, baseURL, dimensions, modelId, purpose, texts }) {
+      embed: Effect.fnUntraced(function*({ apiKey, baseURL, dimensions, modelId, policy, purpose, texts }) {
         const { sdk, vendor } = yield* loaded
         const url = baseURL ?? settings.baseURL
         /** A client holds one key and serves one call. */
         const client = new sdk.GoogleGenAI({
           vertexai: false,
           apiKey: apiKey === undefined ? "" : Redacted.value(apiKey),
-          httpOptions: { fetch: vendor.fetch, ...(url === undefined ? {} : { baseUrl: url }) }
+          httpOptions: { fetch: vendor.policed(policy).fetch, ...(url === undefined ? {} : { baseUrl: url }) }
         })
         const { embeddings = [] } = yield* vendor.attempt("embed", () =>
           client.models.embedContent({

@@ -1,9 +1,9 @@
 /** Embeddings of OpenAI, and of every server that speaks its API: https://platform.openai.com/docs/api-reference/embeddings */
-import { Config, Duration, Effect, Redacted, Schema } from "effect"
+import { Config, Duration, Effect, Schema } from "effect"
 import * as Connector from "../../kernel/Connector.ts"
 import { ConnectorError } from "../../kernel/ConnectorError.ts"
 import * as Embeddings from "../../subsystems/llm/Embeddings.ts"
-import * as VendorFetch from "../VendorFetch.ts"
+import * as OpenAIClient from "../OpenAIClient.ts"
 
 const Settings = Schema.Struct({
   /** The operator's own key. Serves the models whose credentials are `internal`. */
@@ -40,13 +40,7 @@ export const openAICompatibleEmbeddings = <const Name extends string>(name: Name
     service: Embeddings.standalone,
     settings: Settings,
     make: Effect.fnUntraced(function*(settings) {
-      const loaded = yield* Connector.onFirstUse(
-        name,
-        Effect.all({
-          sdk: Connector.vendor(name, "openai", () => import("openai")),
-          vendor: VendorFetch.make(name, settings.timeout)
-        })
-      )
+      const loaded = yield* OpenAIClient.make(name, { ...settings, own: options.baseURL })
       return Embeddings.EmbeddingsConnector.of({
         provider: name,
         model: settings.model ?? options.model,
@@ -56,24 +50,10 @@ export const openAICompatibleEmbeddings = <const Name extends string>(name: Name
           required: options.required && settings.baseURL === undefined
         },
         limits: { texts: settings.batchSize, characters: 400_000, concurrency: settings.concurrency },
-        embed: Effect.fnUntraced(function*({ apiKey, baseURL, dimensions, modelId, texts }) {
-          const { sdk, vendor } = yield* loaded
-          /** A client holds one key and serves one call. All that the SDK would read from the environment is given. */
-          const client = new sdk.OpenAI({
-            apiKey: apiKey === undefined ? "none" : Redacted.value(apiKey),
-            adminAPIKey: null,
-            organization: null,
-            project: null,
-            webhookSecret: null,
-            defaultHeaders: apiKey === undefined ? { Authorization: null } : {},
-            baseURL: (baseURL === options.baseURL ? undefined : baseURL) ?? settings.baseURL ?? options.baseURL,
-            maxRetries: 0,
-            timeout: Duration.toMillis(settings.timeout) + 1000,
-            logLevel: "off",
-            fetch: vendor.fetch
-          })
+        embed: Effect.fnUntraced(function*({ dimensions, modelId, texts, ...endpoint }) {
+          const { client, vendor } = yield* loaded
           const { data, usage } = yield* vendor.attempt("embed", () =>
-            client.embeddings.create({
+            client(endpoint).embeddings.create({
               model: modelId,
               input: [...texts],
               encoding_format: "base64",

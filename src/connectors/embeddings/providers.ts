@@ -5,6 +5,7 @@ import * as Embeddings from "../../subsystems/llm/Embeddings.ts"
 import { BedrockEmbeddings } from "./BedrockEmbeddings.ts"
 import { GoogleEmbeddings } from "./GoogleEmbeddings.ts"
 import { HashedEmbeddings } from "./HashedEmbeddings.ts"
+import { LlamaCppEmbeddings } from "./LlamaCppEmbeddings.ts"
 import { OpenAICompatibleEmbeddings } from "./OpenAICompatibleEmbeddings.ts"
 
 /** The first needs no key and no network, and serves requests that name no model. */
@@ -12,7 +13,8 @@ export const embeddingsConnectors = [
   HashedEmbeddings,
   OpenAICompatibleEmbeddings,
   GoogleEmbeddings,
-  BedrockEmbeddings
+  BedrockEmbeddings,
+  LlamaCppEmbeddings
 ] as const
 
 /** All of them with their usual addresses, and no key but what the vault or the environment has for the asker. */

@@ -5,8 +5,10 @@
 import { Config, Duration, Effect, Schema } from "effect"
 import * as Connector from "../../kernel/Connector.ts"
 import * as Images from "../../subsystems/llm/Images.ts"
+import * as Usage from "../../subsystems/llm/Usage.ts"
+import * as ModelSettings from "../ModelSettings.ts"
 import * as VendorFetch from "../VendorFetch.ts"
-import { fromBase64, invalid, post, refuse, secret, Settings, toBase64, unreadable } from "./ImagesApi.ts"
+import { fromBase64, invalid, post, refuse, secret, toBase64, unreadable } from "./ImagesApi.ts"
 
 const Predictions = Schema.Struct({
   predictions: Schema.optionalWith(
@@ -26,14 +28,20 @@ const Contents = Schema.Struct({
       )
     })),
     { default: () => [] }
-  )
+  ),
+  usageMetadata: Schema.optional(Schema.Struct({
+    promptTokenCount: Schema.optionalWith(Schema.Int, { default: () => 0 }),
+    candidatesTokenCount: Schema.optionalWith(Schema.Int, { default: () => 0 })
+  }))
 })
+
+const GoogleImagesSettings = Schema.Struct({ ...ModelSettings.settings })
 
 export const GoogleImages = Connector.make({
   name: "GoogleAI",
   contract: Images.ImagesConnector,
   service: Images.standalone,
-  settings: Settings,
+  settings: GoogleImagesSettings,
   make: Effect.fnUntraced(function*(settings) {
     const vendor = yield* VendorFetch.make("GoogleAI", settings.timeout)
 
@@ -43,11 +51,11 @@ export const GoogleImages = Connector.make({
       body: unknown,
       schema: Schema.Schema<A, I>
     ) => {
-      const { apiKey, baseURL, modelId } = request
+      const { apiKey, baseURL, modelId, policy } = request
       const base = (baseURL ?? settings.baseURL ?? "https://generativelanguage.googleapis.com").replace(/\/+$/, "")
       const url = `${base}/v1beta/models/${encodeURIComponent(modelId)}:${method}`
       return Effect.flatMap(
-        post(vendor, url, { "x-goog-api-key": secret(apiKey) }, body),
+        post(vendor.policed(policy), url, { "x-goog-api-key": secret(apiKey) }, body),
         (answer) => Effect.mapError(Schema.decodeUnknown(schema)(answer), () => unreadable("GoogleAI"))
       )
     }
@@ -64,9 +72,10 @@ export const GoogleImages = Connector.make({
         ...(outputFormat === undefined ? {} : { outputOptions: { mimeType: `image/${outputFormat.toLowerCase()}` } })
       }
       const { predictions } = yield* call(request, "predict", { instances: [{ prompt }], parameters }, Predictions)
-      return predictions.flatMap(({ bytesBase64Encoded: data, mimeType }) =>
+      const made = predictions.flatMap(({ bytesBase64Encoded: data, mimeType }) =>
         data === undefined ? [] : [fromBase64(data, mimeType)]
       )
+      return { images: made, usage: undefined }
     })
 
     /** Gives one picture a call. */
@@ -82,12 +91,21 @@ export const GoogleImages = Connector.make({
       }
       const once = Effect.map(
         call(request, "generateContent", body, Contents),
-        ({ candidates }) =>
-          candidates.flatMap(({ content }) => content?.parts ?? []).flatMap(({ inlineData }) =>
+        ({ candidates, usageMetadata }) => ({
+          images: candidates.flatMap(({ content }) => content?.parts ?? []).flatMap(({ inlineData }) =>
             inlineData === undefined ? [] : [fromBase64(inlineData.data, inlineData.mimeType)]
-          )
+          ),
+          usage: usageMetadata
+        })
       )
-      return Effect.map(Effect.replicateEffect(once, count), (all) => all.flat())
+      return Effect.map(Effect.replicateEffect(once, count), (all) => ({
+        images: all.flatMap(({ images }) => images),
+        usage: all.some(({ usage }) => usage === undefined) ? undefined : {
+          ...Usage.zero,
+          inputTokens: all.reduce((sum, { usage }) => sum + (usage?.promptTokenCount ?? 0), 0),
+          outputTokens: all.reduce((sum, { usage }) => sum + (usage?.candidatesTokenCount ?? 0), 0)
+        }
+      }))
     }
 
     return Images.ImagesConnector.of({
@@ -96,7 +114,7 @@ export const GoogleImages = Connector.make({
       generate: Effect.fnUntraced(function*(request) {
         const unknown = ["negativePrompt", "size", "width", "height", "quality", "style", "strength"] as const
         yield* refuse("GoogleAI", request, unknown)
-        return { images: yield* request.modelId.startsWith("gemini") ? gemini(request) : imagen(request) }
+        return yield* request.modelId.startsWith("gemini") ? gemini(request) : imagen(request)
       })
     })
   })

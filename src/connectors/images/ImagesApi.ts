@@ -1,20 +1,9 @@
-/** What connectors of pictures have in common: their settings, JSON over HTTP, pictures in base64. */
-import { Duration, Effect, Redacted, Schema } from "effect"
+/** What connectors of pictures have in common: JSON over HTTP, pictures in base64. */
+import { Effect, Redacted } from "effect"
 import { ConnectorError } from "../../kernel/ConnectorError.ts"
 import * as MediaType from "../../subsystems/io/MediaType.ts"
 import type { Image, ProviderRequest } from "../../subsystems/llm/Images.ts"
 import type { VendorFetch } from "../VendorFetch.ts"
-
-export const Settings = Schema.Struct({
-  /** The operator's own key. Serves the models whose credentials are `internal`. */
-  apiKey: Schema.optional(Schema.Redacted(Schema.NonEmptyString)),
-  /** The operator's gateway or compatible server, for the models that name no other. */
-  baseURL: Schema.optional(
-    Schema.String.pipe(Schema.pattern(/^https?:\/\/./, { message: () => "expected an http or https URL" }))
-  ),
-  /** Of one call, in milliseconds. Default: 3 minutes. */
-  timeout: Schema.optionalWith(Schema.DurationFromMillis, { default: () => Duration.minutes(3) })
-})
 
 /** Sends JSON and reads JSON; a status of 300 and above is a failure. */
 export const post = ({ attempt, fetch }: VendorFetch, url: string, headers: Record<string, string>, body: unknown) =>

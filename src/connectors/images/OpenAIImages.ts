@@ -1,49 +1,32 @@
 /** Images of OpenAI: GPT image, which also changes pictures, and DALL·E. https://platform.openai.com/docs/api-reference/images */
-import { Config, Duration, Effect } from "effect"
+import { Config, Duration, Effect, Schema } from "effect"
 import type { OpenAI } from "openai"
 import * as Connector from "../../kernel/Connector.ts"
 import * as Images from "../../subsystems/llm/Images.ts"
-import * as VendorFetch from "../VendorFetch.ts"
-import { fromBase64, invalid, refuse, secret, Settings, unreadable } from "./ImagesApi.ts"
+import * as ModelSettings from "../ModelSettings.ts"
+import * as OpenAIClient from "../OpenAIClient.ts"
+import { fromBase64, invalid, refuse, unreadable } from "./ImagesApi.ts"
 
-const usual = "https://api.openai.com/v1"
+const OpenAIImagesSettings = Schema.Struct({ ...ModelSettings.settings })
 
 export const OpenAIImages = Connector.make({
   name: "OpenAI",
   contract: Images.ImagesConnector,
   service: Images.standalone,
-  settings: Settings,
+  settings: OpenAIImagesSettings,
   make: Effect.fnUntraced(function*(settings) {
-    const loaded = yield* Connector.onFirstUse(
-      "OpenAI",
-      Effect.all({
-        sdk: Connector.vendor("OpenAI", "openai", () => import("openai")),
-        vendor: VendorFetch.make("OpenAI", settings.timeout)
-      })
-    )
+    const loaded = yield* OpenAIClient.make("OpenAI", settings)
+
     return Images.ImagesConnector.of({
       provider: "OpenAI",
       credentials: { environment: "OPENAI_API_KEY", apiKey: settings.apiKey, required: settings.baseURL === undefined },
       generate: Effect.fnUntraced(function*(request) {
-        const { apiKey, baseURL, images, modelId } = request
+        const { images, modelId } = request
         const isDallE = modelId.startsWith("dall-e")
         if (isDallE && images.length > 0) return yield* invalid("OpenAI", `"${modelId}" changes no pictures here`)
         yield* refuse("OpenAI", request, ["negativePrompt", "width", "height", "aspectRatio", "strength"])
-        const { sdk, vendor } = yield* loaded
-        /** A client holds one key and serves one call. All that the SDK would read from the environment is given. */
-        const client = new sdk.OpenAI({
-          apiKey: secret(apiKey) || "none",
-          adminAPIKey: null,
-          organization: null,
-          project: null,
-          webhookSecret: null,
-          defaultHeaders: apiKey === undefined ? { Authorization: null } : {},
-          baseURL: (baseURL === usual ? undefined : baseURL) ?? settings.baseURL ?? usual,
-          maxRetries: 0,
-          timeout: Duration.toMillis(settings.timeout) + 1000,
-          logLevel: "off",
-          fetch: vendor.fetch
-        })
+        const { client: clientOf, sdk, vendor } = yield* loaded
+        const client = clientOf(request)
         const { data, usage } = yield* vendor.attempt("generate", async () =>
           images.length === 0
             ? client.images.generate({ ...common(request), ...isDallE ? dallE(request) : gptImage(request) })

@@ -3,8 +3,9 @@ import { Config, Duration, Effect, Schema } from "effect"
 import { randomUUID } from "node:crypto"
 import * as Connector from "../../kernel/Connector.ts"
 import * as Images from "../../subsystems/llm/Images.ts"
+import * as ModelSettings from "../ModelSettings.ts"
 import * as VendorFetch from "../VendorFetch.ts"
-import { fromBase64, invalid, post, refuse, secret, Settings, toBase64, unreadable } from "./ImagesApi.ts"
+import { fromBase64, invalid, post, refuse, secret, toBase64, unreadable } from "./ImagesApi.ts"
 
 const Answer = Schema.Struct({
   data: Schema.optionalWith(Schema.Array(Schema.Struct({ imageBase64Data: Schema.optional(Schema.String) })), {
@@ -13,11 +14,13 @@ const Answer = Schema.Struct({
   errors: Schema.optionalWith(Schema.Array(Schema.Struct({ message: Schema.String })), { default: () => [] })
 })
 
+const RunwareImagesSettings = Schema.Struct({ ...ModelSettings.settings })
+
 export const RunwareImages = Connector.make({
   name: "Runware",
   contract: Images.ImagesConnector,
   service: Images.standalone,
-  settings: Settings,
+  settings: RunwareImagesSettings,
   make: Effect.fnUntraced(function*(settings) {
     const vendor = yield* VendorFetch.make("Runware", settings.timeout)
 
@@ -32,6 +35,7 @@ export const RunwareImages = Connector.make({
         const {
           apiKey,
           baseURL,
+          policy,
           count,
           height = 1024,
           images,
@@ -63,7 +67,7 @@ export const RunwareImages = Connector.make({
             : { seedImage: `data:${seed.mediaType};base64,${toBase64(seed)}`, strength: strength ?? 0.5 })
         }
         const url = baseURL ?? settings.baseURL ?? "https://api.runware.ai/v1"
-        const answer = yield* post(vendor, url, { authorization: `Bearer ${secret(apiKey)}` }, [task])
+        const answer = yield* post(vendor.policed(policy), url, { authorization: `Bearer ${secret(apiKey)}` }, [task])
         const { data, errors } = yield* Effect.mapError(
           Schema.decodeUnknown(Answer)(answer),
           () => unreadable("Runware")

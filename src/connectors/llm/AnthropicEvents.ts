@@ -1,7 +1,9 @@
 /** Reads the events of a streamed message: https://platform.claude.com/docs/en/build-with-claude/streaming */
 import type { Reason } from "../../kernel/ConnectorError.ts"
+import * as ComputerTool from "../../subsystems/llm/ComputerTool.ts"
 import type { ProviderRequest } from "../../subsystems/llm/LLM.ts"
 import { type AnswerDraft, isText, type Reader, toReason } from "./AnswerDraft.ts"
+import * as AnthropicComputer from "./AnthropicComputer.ts"
 import { owner } from "./AnthropicRequest.ts"
 import * as Signature from "./Signature.ts"
 import * as Sources from "./Sources.ts"
@@ -100,11 +102,9 @@ export const reader = (draft: AnswerDraft, request: ProviderRequest): Reader<Eve
     if (call === undefined) return
     calls.delete(at)
     // Arguments that come at once stand in the block itself.
-    draft.call({
-      id: call.id,
-      name: call.name,
-      arguments: call.text === "" ? JSON.stringify(call.input ?? {}) : call.text
-    })
+    const said = call.text === "" ? JSON.stringify(call.input ?? {}) : call.text
+    const isComputer = request.computer !== undefined && call.name === ComputerTool.name
+    draft.call({ id: call.id, name: call.name, arguments: isComputer ? AnthropicComputer.read(said) : said })
   }
 
   return {

@@ -3,6 +3,7 @@ import { Config, Effect, Redacted, Schema, Stream } from "effect"
 import * as Connector from "../../kernel/Connector.ts"
 import * as LLM from "../../subsystems/llm/LLM.ts"
 import { AnswerDraft } from "./AnswerDraft.ts"
+import * as AnthropicComputer from "./AnthropicComputer.ts"
 import * as AnthropicEvents from "./AnthropicEvents.ts"
 import * as AnthropicRequest from "./AnthropicRequest.ts"
 import * as PooledFetch from "./PooledFetch.ts"
@@ -75,13 +76,14 @@ export const AnthropicLLM = Connector.make({
         // Not `messages.create`, which writes a warning to the console at each call of a model that is to be retired.
         send: (fetch, signal) =>
           client(sdk, request, PooledFetch.onlyHeaders(fetch, ownHeaders))
-            .post("/v1/messages", { body, stream: true, signal }).asResponse(),
+            .post("/v1/messages", { body, headers: betas(request), stream: true, signal }).asResponse(),
         pieces: (_, response) => PooledFetch.bytes("Anthropic", response)
       })
     })
 
     return LLM.LLMConnector.of({
       provider: "Anthropic",
+      computer: true,
       credentials: {
         environment: "ANTHROPIC_API_KEY",
         apiKey: settings.apiKey,
@@ -91,6 +93,9 @@ export const AnthropicLLM = Connector.make({
     })
   })
 })
+
+const betas = ({ computer, modelId }: LLM.ProviderRequest) =>
+  computer === undefined ? {} : { "anthropic-beta": AnthropicComputer.betaOf(modelId) }
 
 /** `LLM` with the key `ANTHROPIC_API_KEY` at `ANTHROPIC_BASE_URL`, each where it is set. */
 export const AnthropicLLMLive = AnthropicLLM.layerConfig({

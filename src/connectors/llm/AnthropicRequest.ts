@@ -9,8 +9,21 @@ import type {
 import { Either } from "effect"
 import type { ProviderRequest, WebSearch } from "../../subsystems/llm/LLM.ts"
 import type { FilePart, Message } from "../../subsystems/llm/Prompt.ts"
+import * as AnthropicComputer from "./AnthropicComputer.ts"
 import * as Claude from "./Claude.ts"
-import { given, images, placeOf, resultOf, sourceOf, systemOf, toolsOf, unsupported, within } from "./Parts.ts"
+import {
+  type Blocks,
+  given,
+  images,
+  placeOf,
+  resultOf,
+  sourceOf,
+  systemOf,
+  toolsOf,
+  turnOf,
+  unsupported,
+  within
+} from "./Parts.ts"
 import * as Signature from "./Signature.ts"
 import { isStrict } from "./StrictSchema.ts"
 
@@ -21,21 +34,25 @@ interface Sampling {
   readonly top_k?: number
 }
 
+/** The computer is a tool of a beta, whose types the SDK keeps apart. */
+type AnyTool = ToolUnion | AnthropicComputer.ComputerTool
+
+type Body = Omit<MessageCreateParamsStreaming, "tools"> & Sampling & { readonly tools?: Array<AnyTool> }
+
 export const owner = "Anthropic"
 
 /** The body, or one sentence about what cannot be said in it. */
 export const encode = (
   request: ProviderRequest,
   { cache }: { readonly cache: boolean }
-): Either.Either<MessageCreateParamsStreaming & Sampling, string> =>
-  Either.map(Either.all(request.messages.map(toMessage)), (messages) => {
+): Either.Either<Body, string> =>
+  Either.map(Either.all([Either.all(request.messages.map(toMessage)), toTools(request)]), ([messages, tools]) => {
     const maxTokens = request.maxTokens ?? request.outputTokens ?? 4096
     const { effort, thinking } = Claude.thinkingOf(request, maxTokens)
     const format = Claude.holdsToSchemas(request.modelId) && isStrict(request.responseSchema)
       ? request.responseSchema
       : undefined
-    const tools = toTools(request)
-    const kept = cache && isAskedAgain(request) ? { cache_control: { type: "ephemeral" as const } } : {}
+    const kept = cache && Claude.isAskedAgain(request) ? { cache_control: { type: "ephemeral" as const } } : {}
     const system = systemOf(request.messages)
     return {
       model: request.modelId,
@@ -59,10 +76,6 @@ export const encode = (
     }
   })
 
-/** Caching is charged for when it is written: worth it where the same beginning will be sent again. */
-const isAskedAgain = ({ messages, tools = [] }: ProviderRequest) =>
-  tools.length > 0 || messages.some(({ role }) => role === "assistant")
-
 /** Claude takes temperatures to 1, and of temperature and `top_p` not always both. */
 const sampling = ({ temperature, topK, topP }: ProviderRequest): Sampling => ({
   ...given("temperature", temperature === undefined ? undefined : Math.min(1, temperature)),
@@ -70,18 +83,23 @@ const sampling = ({ temperature, topK, topP }: ProviderRequest): Sampling => ({
   ...given("top_k", topK)
 })
 
-const toTools = (request: ProviderRequest): Array<ToolUnion> => [
-  ...toolsOf(request).map(({ description, name, parameters }) => ({
-    name,
-    description,
-    input_schema: { ...parameters, type: "object" as const }
-  })),
-  ...(request.webSearch === undefined ? [] : [{
-    type: "web_search_20250305" as const,
-    name: "web_search" as const,
-    ...given("user_location", placed(request.webSearch))
-  }])
-]
+const toTools = (request: ProviderRequest): Either.Either<Array<AnyTool>, string> => {
+  const tools: Array<AnyTool> = [
+    ...toolsOf(request).map(({ description, name, parameters }) => ({
+      name,
+      description,
+      input_schema: { ...parameters, type: "object" as const }
+    })),
+    ...(request.webSearch === undefined ? [] : [{
+      type: "web_search_20250305" as const,
+      name: "web_search" as const,
+      ...given("user_location", placed(request.webSearch))
+    }])
+  ]
+  return request.computer === undefined
+    ? Either.right(tools)
+    : Either.map(AnthropicComputer.toTool(request.modelId, request.computer), (computer) => [...tools, computer])
+}
 
 const placed = (search: WebSearch) => {
   const place = placeOf(search)
@@ -89,11 +107,11 @@ const placed = (search: WebSearch) => {
 }
 
 const toChoice = (
-  { toolChoice, tools = [], webSearch }: ProviderRequest
+  { computer, toolChoice, tools = [], webSearch }: ProviderRequest
 ): MessageCreateParamsStreaming["tool_choice"] =>
   typeof toolChoice === "object"
     ? { type: "tool", name: toolChoice.name }
-    : tools.length === 0 && webSearch === undefined
+    : tools.length === 0 && webSearch === undefined && computer === undefined
     ? { type: "none" }
     : toolChoice === undefined
     ? undefined
@@ -103,56 +121,30 @@ const toChoice = (
 const fromUser = (messages: Array<MessageParam>): Array<MessageParam> =>
   messages[0]?.role === "user" ? messages : [{ role: "user", content: "continue" }, ...messages]
 
-const toMessage = (message: Message): Either.Either<Array<MessageParam>, string> => {
-  switch (message.role) {
-    case "system":
-      return Either.right([])
-    case "user":
-      return Either.map(
-        Either.all(message.content.map((part) => part.type === "text" ? Either.right(texts(part.text)) : toFile(part))),
-        (blocks) => [{ role: "user", content: filled(blocks.flat()) }]
-      )
-    case "assistant":
-      return Either.right([{
-        role: "assistant",
-        content: filled(message.content.flatMap((part): ReadonlyArray<ContentBlockParam> => {
-          switch (part.type) {
-            case "text":
-              return texts(part.text)
-            case "reasoning":
-              return thoughts(part.text, part.signature)
-            case "tool-call":
-              return [{ type: "tool_use", id: part.id, name: part.name, input: part.params }]
-          }
-        }))
-      }])
-    case "tool":
-      return Either.map(
-        Either.all(message.content.map((part) => {
-          const { files, text } = resultOf(part)
-          return Either.map(Either.all(files.map(toFile)), (blocks): ToolResultBlockParam => ({
-            type: "tool_result",
-            tool_use_id: part.id,
-            ...(part.isFailure ? { is_error: true } : {}),
-            content: blocks.length === 0 ? text : [...texts(text), ...blocks.flat()]
-          }))
-        })),
-        (content) => [{ role: "user", content }]
-      )
-  }
-}
+const toMessage = (message: Message): Either.Either<Array<MessageParam>, string> =>
+  message.role === "system" ? Either.right([]) : Either.map(turnOf(message, blocks), (turn) => [turn])
 
-/** Empty texts and empty messages are refused. */
 const texts = (text: string) => text === "" ? [] : [{ type: "text" as const, text }]
-const filled = (blocks: ReadonlyArray<ContentBlockParam>): Array<ContentBlockParam> =>
-  blocks.length === 0 ? [{ type: "text", text: "..." }] : [...blocks]
 
-/** What this provider did not sign is left out: it would be refused. */
-const thoughts = (thinking: string, sealed: string | undefined): ReadonlyArray<ContentBlockParam> => {
-  const signature = Signature.open(owner, sealed)
-  if (signature !== undefined) return [{ type: "thinking", thinking, signature }]
-  const data = Signature.open(`${owner}-redacted`, sealed)
-  return data === undefined ? [] : [{ type: "redacted_thinking", data }]
+const blocks: Blocks<ContentBlockParam> = {
+  text: texts,
+  file: (file) => toFile(file),
+  thought: (thinking, sealed) => {
+    const signature = Signature.open(owner, sealed)
+    if (signature !== undefined) return [{ type: "thinking", thinking, signature }]
+    const data = Signature.open(`${owner}-redacted`, sealed)
+    return data === undefined ? [] : [{ type: "redacted_thinking", data }]
+  },
+  call: (part) => ({ type: "tool_use", id: part.id, name: part.name, input: AnthropicComputer.inputOf(part) }),
+  result: (part) => {
+    const { files, text } = resultOf(part)
+    return Either.map(Either.all(files.map(toFile)), (blocks): ToolResultBlockParam => ({
+      type: "tool_result",
+      tool_use_id: part.id,
+      ...(part.isFailure ? { is_error: true } : {}),
+      content: blocks.length === 0 ? text : [...texts(text), ...blocks.flat()]
+    }))
+  }
 }
 
 const toFile = (file: FilePart) => {

@@ -23,6 +23,8 @@ const BedrockSettings = Schema.Struct({
   endpoint: Schema.optional(
     Schema.String.pipe(Schema.pattern(/^https?:\/\/./, { message: () => "expected an http or https URL" }))
   ),
+  /** Whether conversations and prompts with tools are kept in the cache of Claude's models, which makes their repetition cheaper. */
+  cache: Schema.optionalWith(Schema.Boolean, { default: () => true }),
   timeouts: Schema.optionalWith(PooledFetch.Timeouts, { default: () => PooledFetch.defaultTimeouts })
 })
 
@@ -51,7 +53,7 @@ export const BedrockLLM = Connector.make({
       )
       const named = { ...request, modelId: model.customModel ?? model.foundationModel ?? request.modelId }
       const input = yield* Effect.mapError(
-        BedrockRequest.encode(named),
+        BedrockRequest.encode(named, settings),
         (detail) => ProviderCall.invalid("Bedrock", detail)
       )
       const { fetch, sdk } = yield* loaded
@@ -93,6 +95,7 @@ export const BedrockLLMLive = BedrockLLM.layerConfig({
   apiKey: Config.withDefault(Config.redacted(Config.nonEmptyString("AWS_BEARER_TOKEN_BEDROCK")), undefined),
   region: Config.withDefault(Config.nonEmptyString("AWS_REGION"), "us-east-1"),
   endpoint: Config.withDefault(Config.nonEmptyString("AWS_ENDPOINT_URL_BEDROCK_RUNTIME"), undefined),
+  cache: Config.succeed(true),
   timeouts: Config.succeed(PooledFetch.defaultTimeouts)
 })
 

@@ -13,7 +13,18 @@ import { Either } from "effect"
 import type { ProviderRequest } from "../../subsystems/llm/LLM.ts"
 import type { FilePart, Message } from "../../subsystems/llm/Prompt.ts"
 import * as Claude from "./Claude.ts"
-import { given, nameOf, resultOf, sourceOf, systemOf, toolsOf, unsupported, within } from "./Parts.ts"
+import {
+  type Blocks,
+  given,
+  nameOf,
+  resultOf,
+  sourceOf,
+  systemOf,
+  toolsOf,
+  turnOf,
+  unsupported,
+  within
+} from "./Parts.ts"
 import * as Signature from "./Signature.ts"
 import { isStrict } from "./StrictSchema.ts"
 
@@ -22,7 +33,10 @@ type Json = NonNullable<ConverseStreamCommandInput["additionalModelRequestFields
 export const owner = "Bedrock"
 
 /** The input, or one sentence about what cannot be said in it. */
-export const encode = (request: ProviderRequest): Either.Either<ConverseStreamCommandInput, string> =>
+export const encode = (
+  request: ProviderRequest,
+  { cache }: { readonly cache: boolean }
+): Either.Either<ConverseStreamCommandInput, string> =>
   request.webSearch !== undefined
     ? Either.left("its models do not search the web; leave webSearch out")
     : Either.map(Either.all(request.messages.map(toMessage)), (messages) => {
@@ -32,17 +46,23 @@ export const encode = (request: ProviderRequest): Either.Either<ConverseStreamCo
       const samples = more["thinking"] === undefined &&
         (!Claude.isClaude(request.modelId) || Claude.samples(request.modelId))
       const { responseSchema } = request
+      const isKept = cache && Claude.caches(request.modelId) && Claude.isAskedAgain(request)
+      const kept = isKept ? [{ cachePoint: { type: "default" as const } }] : []
       return {
         modelId: request.modelId,
-        messages: alternating(messages.flat()),
-        ...(system === "" ? {} : { system: [{ text: system }] }),
+        messages: ending(alternating(messages.flat()), kept),
+        ...(system === "" ? {} : { system: [{ text: system }, ...kept] }),
         inferenceConfig: {
           ...given("maxTokens", request.maxTokens),
           ...(samples ? { ...given("temperature", request.temperature), ...given("topP", request.topP) } : {}),
           ...given("stopSequences", request.stopSequences?.length === 0 ? undefined : request.stopSequences?.slice())
         },
         ...(tools.length === 0 ? {} : {
-          toolConfig: { tools: tools.map(toTool), ...given("toolChoice", toChoice(request.toolChoice)) }
+          // What is kept up to the end of the system has the tools before it.
+          toolConfig: {
+            tools: [...tools.map(toTool), ...(system === "" ? kept : [])],
+            ...given("toolChoice", toChoice(request.toolChoice))
+          }
         }),
         ...(Object.keys(more).length === 0 ? {} : { additionalModelRequestFields: more as Json }),
         ...(responseSchema === undefined || !Claude.holdsToSchemas(request.modelId) || !isStrict(responseSchema) ?
@@ -93,56 +113,36 @@ const alternating = (messages: ReadonlyArray<ConverseMessage>): Array<ConverseMe
   return merged[0]?.role === "user" ? merged : [{ role: "user", content: [{ text: "continue" }] }, ...merged]
 }
 
-const toMessage = (message: Message): Either.Either<Array<ConverseMessage>, string> => {
-  switch (message.role) {
-    case "system":
-      return Either.right([])
-    case "user":
-      return Either.map(
-        Either.all(message.content.map((part) => part.type === "text" ? Either.right(texts(part.text)) : toFile(part))),
-        (blocks) => [{ role: "user", content: filled(blocks.flat()) }]
-      )
-    case "assistant":
-      return Either.right([{
-        role: "assistant",
-        content: filled(message.content.flatMap((part): ReadonlyArray<ContentBlock> => {
-          switch (part.type) {
-            case "text":
-              return texts(part.text)
-            case "reasoning":
-              return thoughts(part.text, part.signature)
-            case "tool-call":
-              return [{ toolUse: { toolUseId: part.id, name: part.name, input: { ...part.params } as Json } }]
-          }
-        }))
-      }])
-    case "tool":
-      return Either.map(
-        Either.all(message.content.map((part) => {
-          const { files, text } = resultOf(part)
-          return Either.map(Either.all(files.map(toFile)), (blocks): ContentBlock => {
-            const content: Array<ToolResultContentBlock> = [
-              ...(text === "" && blocks.length > 0 ? [] : [{ text: text === "" ? "(nothing)" : text }]),
-              ...blocks.flat()
-            ]
-            return { toolResult: { toolUseId: part.id, content, status: part.isFailure ? "error" : "success" } }
-          })
-        })),
-        (content) => [{ role: "user", content }]
-      )
+const ending = (messages: Array<ConverseMessage>, blocks: ReadonlyArray<ContentBlock>): Array<ConverseMessage> =>
+  messages.map((message, at) =>
+    at < messages.length - 1 || message.role !== "user"
+      ? message
+      : { role: message.role, content: [...message.content ?? [], ...blocks] }
+  )
+
+const toMessage = (message: Message): Either.Either<Array<ConverseMessage>, string> =>
+  message.role === "system" ? Either.right([]) : Either.map(turnOf(message, blocks), (turn) => [turn])
+
+const blocks: Blocks<ContentBlock> = {
+  text: (text) => text === "" ? [] : [{ text }],
+  file: (file) => toFile(file),
+  thought: (text, sealed) => {
+    const signature = Signature.open(owner, sealed)
+    if (signature !== undefined) return [{ reasoningContent: { reasoningText: { text, signature } } }]
+    const data = Signature.open(`${owner}-redacted`, sealed)
+    return data === undefined ? [] : [{ reasoningContent: { redactedContent: Buffer.from(data, "base64") } }]
+  },
+  call: ({ id, name, params }) => ({ toolUse: { toolUseId: id, name, input: { ...params } as Json } }),
+  result: (part) => {
+    const { files, text } = resultOf(part)
+    return Either.map(Either.all(files.map(toFile)), (blocks): ContentBlock => {
+      const content: Array<ToolResultContentBlock> = [
+        ...(text === "" && blocks.length > 0 ? [] : [{ text: text === "" ? "(nothing)" : text }]),
+        ...blocks.flat()
+      ]
+      return { toolResult: { toolUseId: part.id, content, status: part.isFailure ? "error" : "success" } }
+    })
   }
-}
-
-/** Empty texts and empty messages are refused. */
-const texts = (text: string) => text === "" ? [] : [{ text }]
-const filled = (blocks: ReadonlyArray<ContentBlock>): Array<ContentBlock> =>
-  blocks.length === 0 ? [{ text: "..." }] : [...blocks]
-
-const thoughts = (text: string, sealed: string | undefined): ReadonlyArray<ContentBlock> => {
-  const signature = Signature.open(owner, sealed)
-  if (signature !== undefined) return [{ reasoningContent: { reasoningText: { text, signature } } }]
-  const data = Signature.open(`${owner}-redacted`, sealed)
-  return data === undefined ? [] : [{ reasoningContent: { redactedContent: Buffer.from(data, "base64") } }]
 }
 
 const imageFormats: Readonly<Record<string, ImageFormat>> = {

@@ -23,6 +23,13 @@ export const holdsToSchemas = (modelId: string): boolean =>
   isClaude(modelId) && generationOf(modelId) !== "unthinking" &&
   !/claude-(3-7|(opus|sonnet)-4(-(0|20\d{6})|@|$))/.test(modelId)
 
+/** Caching is charged for when it is written: worth it where the same beginning will be sent again. */
+export const isAskedAgain = ({ computer, messages, tools = [] }: ProviderRequest): boolean =>
+  tools.length > 0 || computer !== undefined || messages.some(({ role }) => role === "assistant")
+
+/** https://docs.aws.amazon.com/bedrock/latest/userguide/prompt-caching.html */
+export const caches = (modelId: string): boolean => isClaude(modelId) && generationOf(modelId) !== "unthinking"
+
 interface Thinking {
   readonly thinking?: { readonly type: "enabled"; readonly budget_tokens: number } | { readonly type: "adaptive" }
   readonly effort?: "low" | "medium" | "high" | "xhigh"

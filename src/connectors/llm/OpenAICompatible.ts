@@ -103,11 +103,13 @@ export const openAICompatible = <const Name extends string>(name: Name, options:
 
       return LLM.LLMConnector.of({
         provider: name,
+        computer: options.responses === true,
         credentials: {
           environment: options.environment,
           apiKey: settings.apiKey,
           required: options.environment !== undefined && settings.baseURL === undefined
         },
+        nearby: options.environment === undefined && settings.baseURL === undefined ? options.baseURL : undefined,
         stream: (request) => Stream.unwrapScoped(call(request))
       })
     })

@@ -1,7 +1,15 @@
 /** Parts of messages in the forms that several providers share. */
 import { Either, Schema } from "effect"
+import * as ComputerTool from "../../subsystems/llm/ComputerTool.ts"
 import type { ProviderRequest, WebSearch } from "../../subsystems/llm/LLM.ts"
-import { FilePart, type Message, TextPart, type Tool, type ToolResultPart } from "../../subsystems/llm/Prompt.ts"
+import {
+  FilePart,
+  type Message,
+  TextPart,
+  type Tool,
+  type ToolCallPart,
+  type ToolResultPart
+} from "../../subsystems/llm/Prompt.ts"
 
 /** Where the bytes of a file are: at an address, or here in base64. */
 export const sourceOf = ({ data }: FilePart):
@@ -43,6 +51,48 @@ export const resultOf = ({ result }: ToolResultPart): {
     }
 }
 
+/** How a provider writes the parts of messages. */
+export interface Blocks<Block> {
+  /** Nothing for an empty text. */
+  readonly text: (text: string) => ReadonlyArray<Block>
+  readonly file: (file: FilePart) => Either.Either<ReadonlyArray<Block>, string>
+  /** Nothing for what the provider did not sign: it would be refused. */
+  readonly thought: (text: string, signature: string | undefined) => ReadonlyArray<Block>
+  readonly call: (part: ToolCallPart) => Block
+  readonly result: (part: ToolResultPart) => Either.Either<Block, string>
+}
+
+/** A message in blocks, for providers that know two roles and keep the system apart; they refuse a message without any. */
+export const turnOf = <Block>(
+  message: Exclude<Message, { readonly role: "system" }>,
+  { call, file, result, text, thought }: Blocks<Block>
+): Either.Either<{ readonly role: "assistant" | "user"; readonly content: Array<Block> }, string> => {
+  const filled = (blocks: ReadonlyArray<Block>) => blocks.length === 0 ? [...text("...")] : [...blocks]
+  switch (message.role) {
+    case "user":
+      return Either.map(
+        Either.all(message.content.map((part) => part.type === "text" ? Either.right(text(part.text)) : file(part))),
+        (blocks) => ({ role: "user", content: filled(blocks.flat()) })
+      )
+    case "assistant":
+      return Either.right({
+        role: "assistant",
+        content: filled(message.content.flatMap((part) => {
+          switch (part.type) {
+            case "text":
+              return text(part.text)
+            case "reasoning":
+              return thought(part.text, part.signature)
+            case "tool-call":
+              return [call(part)]
+          }
+        }))
+      })
+    case "tool":
+      return Either.map(Either.all(message.content.map(result)), (content) => ({ role: "user", content }))
+  }
+}
+
 /** The system prompts of a conversation as one, for providers that keep them apart from the messages. */
 export const systemOf = (messages: ReadonlyArray<Message>): string =>
   messages.flatMap((message) => message.role === "system" && message.content !== "" ? [message.content] : []).join(
@@ -53,14 +103,14 @@ export const systemOf = (messages: ReadonlyArray<Message>): string =>
  * The tools of a request. One without any, whose conversation has calls, declares those that were called: some providers refuse
  * the history otherwise. The model is not to call them again.
  */
-export const toolsOf = ({ messages, tools = [] }: ProviderRequest): ReadonlyArray<Tool> =>
+export const toolsOf = ({ computer, messages, tools = [] }: ProviderRequest): ReadonlyArray<Tool> =>
   tools.length > 0 ? tools : Array.from(
     new Set(
       messages.flatMap((message) =>
         message.role === "assistant"
           ? message.content.flatMap((part) => part.type === "tool-call" ? [part.name] : [])
           : []
-      )
+      ).filter((name) => computer === undefined || name !== ComputerTool.name)
     ),
     (name) => ({ name, description: "Not to be called any more.", parameters: { type: "object", properties: {} } })
   )

@@ -39,26 +39,13 @@ export const make = Effect.fnUntraced(function*(
   resolve?: PolicedPool.Resolve
 ) {
   const undici = yield* Connector.vendor(connector, "undici", () => import("undici"))
-  const agents = new Map<NetworkPolicy | undefined, Dispatcher>()
-  yield* Effect.addFinalizer(() =>
-    Effect.promise(() => Promise.all(Array.from(agents.values(), (agent) => agent.destroy())))
-  )
-  const connectTimeout = Duration.toMillis(timeouts.connect)
-  const open = (policy: NetworkPolicy | undefined) =>
-    new undici.Agent({
-      connections,
-      headersTimeout: Duration.toMillis(timeouts.firstByte),
-      bodyTimeout: Duration.toMillis(timeouts.idle),
-      ...(policy === undefined
-        ? { connect: { timeout: connectTimeout } }
-        : { factory: PolicedPool.factory(undici, policy, { connections, connectTimeout, resolve }) })
-    })
-  /** A system has one policy, so that there are two agents at most. */
-  const agentOf = (policy: NetworkPolicy | undefined) => {
-    const agent = agents.get(policy) ?? open(policy)
-    agents.set(policy, agent)
-    return agent
-  }
+  const agentOf = yield* PolicedPool.agents(undici, {
+    connections,
+    connectTimeout: Duration.toMillis(timeouts.connect),
+    resolve,
+    headersTimeout: Duration.toMillis(timeouts.firstByte),
+    bodyTimeout: Duration.toMillis(timeouts.idle)
+  })
 
   /** Redirects are not followed: they would carry the key to a place nobody configured. */
   return (policy?: NetworkPolicy): PooledFetch => async (url, init) => {

@@ -1,7 +1,9 @@
 /** Reads the events of a streamed Response: https://platform.openai.com/docs/api-reference/responses-streaming */
 import type { Reason } from "../../kernel/ConnectorError.ts"
+import * as ComputerTool from "../../subsystems/llm/ComputerTool.ts"
 import type { ProviderRequest } from "../../subsystems/llm/LLM.ts"
 import { type AnswerDraft, isText, type Reader, toReason } from "./AnswerDraft.ts"
+import * as ResponsesComputer from "./ResponsesComputer.ts"
 import * as ResponsesRequest from "./ResponsesRequest.ts"
 import * as Sources from "./Sources.ts"
 
@@ -57,8 +59,12 @@ export const reader = (draft: AnswerDraft, request: ProviderRequest): Reader<Eve
   }
 
   const item = (
-    { arguments: args = "", call_id, encrypted_content, id = "", name = "", type }: NonNullable<Event["item"]>
+    { arguments: args = "", call_id, encrypted_content, id = "", name = "", type, ...more }: NonNullable<Event["item"]>
   ) => {
+    if (type === "computer_call") {
+      const said = ResponsesComputer.read({ type, id, call_id, ...more })
+      if (draft.spend(said.length)) draft.call({ id: call_id ?? id, name: ComputerTool.name, arguments: said })
+    }
     if (type === "function_call" && draft.spend(args.length)) draft.call({ id: call_id ?? id, name, arguments: args })
     if (type === "reasoning" && isText(encrypted_content)) {
       draft.thought("", ResponsesRequest.seal(id, encrypted_content))

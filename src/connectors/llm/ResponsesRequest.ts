@@ -11,14 +11,15 @@ import type { ProviderRequest, WebSearch } from "../../subsystems/llm/LLM.ts"
 import type { FilePart, Message } from "../../subsystems/llm/Prompt.ts"
 import { reasons } from "./ChatRequest.ts"
 import { given, images, placeOf, resultOf, sourceOf, unsupported, within } from "./Parts.ts"
+import * as ResponsesComputer from "./ResponsesComputer.ts"
 import * as Signature from "./Signature.ts"
 import { isStrict } from "./StrictSchema.ts"
 
 export const owner = "OpenAI"
 
-/** Models whose entry says so; and only here can a model search the web. */
+/** Models whose entry says so; and only here can a model search the web or use a computer. */
 export const isFor = (request: ProviderRequest): boolean =>
-  request.interface === "responses" || request.webSearch !== undefined
+  request.interface === "responses" || request.webSearch !== undefined || request.computer !== undefined
 
 /** The body, or one sentence about what cannot be said in it. */
 export const encode = (request: ProviderRequest): Either.Either<ResponseCreateParamsStreaming, string> =>
@@ -34,9 +35,13 @@ export const encode = (request: ProviderRequest): Either.Either<ResponseCreatePa
       // What was thought comes back sealed instead, so that nothing is kept at the provider.
       store: false,
       ...given("max_output_tokens", request.maxTokens),
+      ...(thinks || request.computer !== undefined ? { include: ["reasoning.encrypted_content" as const] } : {}),
+      // Its screens fill the context; the oldest are left out.
+      ...(request.computer !== undefined && ResponsesComputer.isPreview(request.modelId)
+        ? { truncation: "auto" as const }
+        : {}),
       ...(thinks
         ? {
-          include: ["reasoning.encrypted_content" as const],
           reasoning: { summary: "auto" as const, ...given("effort", request.reasoningEffort) }
         }
         : { ...given("temperature", request.temperature), ...given("top_p", request.topP) }),
@@ -57,7 +62,9 @@ const toFormat = (
     ? { type: "json_object" }
     : undefined
 
-const toTools = ({ tools = [], webSearch }: ProviderRequest): NonNullable<ResponseCreateParamsStreaming["tools"]> => [
+const toTools = (
+  { computer, modelId, tools = [], webSearch }: ProviderRequest
+): NonNullable<ResponseCreateParamsStreaming["tools"]> => [
   ...tools.map(({ description, name, parameters }) => ({
     type: "function" as const,
     name,
@@ -65,6 +72,7 @@ const toTools = ({ tools = [], webSearch }: ProviderRequest): NonNullable<Respon
     parameters: { ...parameters },
     strict: false
   })),
+  ...(computer === undefined ? [] : [ResponsesComputer.toTool(modelId, computer)]),
   ...(webSearch === undefined ? [] : [{
     type: "web_search" as const,
     ...given("search_context_size", webSearch.contextSize),
@@ -101,25 +109,32 @@ const toItems = (message: Message): Either.Either<Array<ResponseInputItem>, stri
           case "reasoning":
             return thoughts(part.text, part.signature)
           case "tool-call":
-            return [{
-              type: "function_call",
-              call_id: part.id,
-              name: part.name,
-              arguments: JSON.stringify(part.params)
-            }]
+            return [
+              ResponsesComputer.callOf(part) ?? {
+                type: "function_call",
+                call_id: part.id,
+                name: part.name,
+                arguments: JSON.stringify(part.params)
+              }
+            ]
         }
       }))
     case "tool":
-      return Either.all(message.content.map((part) => {
-        const { files, text } = resultOf(part)
-        return Either.map(Either.all(files.map(toFile)), (content): ResponseInputItem => ({
-          type: "function_call_output",
-          call_id: part.id,
-          output: files.length === 0
-            ? text
-            : [{ type: "input_text", text }, ...content] as ResponseFunctionCallOutputItemList
-        }))
-      }))
+      return Either.map(
+        Either.all(message.content.map((part) => {
+          const shown = ResponsesComputer.outputOf(part)
+          if (shown !== undefined) return Either.right(shown)
+          const { files, text } = resultOf(part)
+          return Either.map(Either.all(files.map(toFile)), (content): ReadonlyArray<ResponseInputItem> => [{
+            type: "function_call_output",
+            call_id: part.id,
+            output: files.length === 0
+              ? text
+              : [{ type: "input_text", text }, ...content] as ResponseFunctionCallOutputItemList
+          }])
+        })),
+        (items) => items.flat()
+      )
   }
 }
 

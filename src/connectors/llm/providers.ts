@@ -15,6 +15,7 @@ import {
 } from "./CompatibleLLMs.ts"
 import { EchoLLM } from "./EchoLLM.ts"
 import { GoogleAILLM } from "./GoogleAILLM.ts"
+import { LlamaCppLLM } from "./LlamaCppLLM.ts"
 import { OpenAILLM } from "./OpenAILLM.ts"
 import { VertexAILLM } from "./VertexAILLM.ts"
 
@@ -31,7 +32,8 @@ export const llmConnectors = [
   GroqLLM,
   PerplexityLLM,
   HuggingFaceLLM,
-  OllamaLLM
+  OllamaLLM,
+  LlamaCppLLM
 ] as const
 
 /** All of them with their usual addresses, and no key but what the vault or the environment has for the asker. */

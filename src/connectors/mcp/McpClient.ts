@@ -4,10 +4,13 @@
  */
 import type { Client } from "@modelcontextprotocol/sdk/client/index.js"
 import type { Transport } from "@modelcontextprotocol/sdk/shared/transport.js"
-import { Duration, Effect, Redacted, Schema } from "effect"
+import { Clock, Duration, Effect, Option, Redacted, Schema } from "effect"
 import * as Connector from "../../kernel/Connector.ts"
 import { ConnectorError } from "../../kernel/ConnectorError.ts"
 import * as Mcp from "../../subsystems/io/Mcp.ts"
+import { Challenge } from "../../subsystems/io/McpSignIn.ts"
+import * as Authorization from "./Authorization.ts"
+import * as BearerFetch from "./BearerFetch.ts"
 import * as PolicedFetch from "./PolicedFetch.ts"
 import { toContent } from "./ToolContent.ts"
 
@@ -26,7 +29,18 @@ const McpClientSettings = Schema.Struct({
   /** A session without a call is closed after this, in milliseconds. Default: 5 minutes. */
   idle: Schema.optionalWith(Schema.DurationFromMillis, { default: () => Duration.minutes(5) }),
   /** To open a session and to list tools, in milliseconds. Default: 30 seconds. */
-  timeout: Schema.optionalWith(Schema.DurationFromMillis, { default: () => Duration.seconds(30) })
+  timeout: Schema.optionalWith(Schema.DurationFromMillis, { default: () => Duration.seconds(30) }),
+  /**
+   * Where a browser is led to after a sign-in: a page of the operator's, that hands its address to `Mcp.signIn`. Default: an
+   * address of the browser's own machine where nothing answers; it is copied from there by hand.
+   */
+  redirectUrl: Schema.optionalWith(Schema.String.pipe(Schema.filter((url) => URL.canParse(url))), {
+    default: () => "http://127.0.0.1/mcp-sign-in"
+  }),
+  /** Where the client describes itself, for servers that register none: https://client.dev */
+  clientMetadataUrl: Schema.optional(
+    Schema.String.pipe(Schema.pattern(/^https:\/\/[^/]+\/./, { message: () => "expected an https URL with a path" }))
+  )
 })
 
 export const McpClient = Connector.make({
@@ -34,7 +48,7 @@ export const McpClient = Connector.make({
   contract: Mcp.McpConnector,
   service: Mcp.layer,
   settings: McpClientSettings,
-  make: Effect.fnUntraced(function*({ commands, idle, timeout }) {
+  make: Effect.fnUntraced(function*({ clientMetadataUrl, commands, idle, redirectUrl, timeout }) {
     const fetchFor = yield* PolicedFetch.make
     const limits = { timeout: Duration.toMillis(timeout) }
 
@@ -51,9 +65,15 @@ export const McpClient = Connector.make({
     })
 
     const overHttp = (sdk: Sdk, target: Extract<Mcp.Target, { readonly _tag: "Http" }>) => {
-      const attempt = attempting(Object.values(Redacted.value(target.headers)))
+      const { asked, fetch } = BearerFetch.make(
+        fetchFor(target.policy),
+        target.url,
+        target.bearer,
+        sdk.extractWWWAuthenticateParams
+      )
+      const attempt = attempting(() => secretsOf(target), asked)
       const options = {
-        fetch: fetchFor(target.policy),
+        fetch,
         requestInit: { headers: { ...Redacted.value(target.headers) } }
       }
       const streamable = Effect.suspend(() =>
@@ -73,6 +93,25 @@ export const McpClient = Connector.make({
     return Mcp.McpConnector.of({
       commands: Object.keys(commands),
       idle,
+      authorize: (target, request) =>
+        Effect.flatMap(Effect.all([load, Clock.currentTimeMillis]), ([sdk, now]) => {
+          const send = fetchFor(target.policy)
+          return Effect.tryPromise({
+            try: (signal) =>
+              Authorization.run(
+                sdk,
+                { redirectUrl, clientMetadataUrl },
+                target.url,
+                request,
+                (url, init) => send(url, { ...init, signal }),
+                now
+              ),
+            catch: (cause) => refused(cause)
+          })
+        }).pipe(Effect.timeoutFail({
+          duration: timeout,
+          onTimeout: () => failure("authorize", "Timeout", "the authorization server does not answer")
+        })),
       connect: (target) =>
         Effect.flatMap(load, (sdk): ReturnType<typeof open> => {
           if (target._tag === "Http") return overHttp(sdk, target)
@@ -86,7 +125,7 @@ export const McpClient = Connector.make({
               stderr: "ignore",
               ...(cwd === undefined ? {} : { cwd })
             }),
-            attempting(Object.values(env))
+            attempting(() => Object.values(env), () => undefined)
           )
         }).pipe(Effect.catchTag("SessionLost", () => failure("connect", "Protocol", "the server refuses new sessions")))
     })
@@ -99,6 +138,7 @@ export const McpClientLive = McpClient.layer({})
 /** Loaded when the first agent asks: nobody else needs the package. */
 const load = Effect.mapError(
   Connector.vendor("McpClient", "@modelcontextprotocol/sdk", async () => ({
+    ...await import("@modelcontextprotocol/sdk/client/auth.js"),
     ...await import("@modelcontextprotocol/sdk/client/index.js"),
     ...await import("@modelcontextprotocol/sdk/client/streamableHttp.js"),
     ...await import("@modelcontextprotocol/sdk/client/sse.js"),
@@ -151,11 +191,40 @@ const ended = (client: Client, transport: Transport) =>
 const failure = (method: string, reason: ConnectorError["reason"], detail: string, cause?: Error) =>
   new ConnectorError({ connector: "McpClient", method, reason, detail, ...(cause === undefined ? {} : { cause }) })
 
-/** What a server says of a failure may quote what it was sent: the values of `secrets` are taken out. */
+/**
+ * What a server says of a failure may quote what it was sent: the values of `secrets` are taken out. A refusal that `asked` for
+ * a token is a challenge.
+ */
 const attempting =
-  (secrets: ReadonlyArray<string>) => <A>(method: string, evaluate: (signal: AbortSignal) => Promise<A>) =>
-    Effect.tryPromise({ try: evaluate, catch: (cause) => toError(method, cause, secrets) })
+  (secrets: () => ReadonlyArray<string>, asked: BearerFetch.BearerFetch["asked"]) =>
+  <A>(method: string, evaluate: (signal: AbortSignal) => Promise<A>) =>
+    Effect.tryPromise({
+      try: evaluate,
+      catch: (cause): Mcp.SessionFailure => {
+        const error = toError(method, cause, secrets())
+        const challenge = asked(codeOf(cause) ?? 0)
+        return challenge !== undefined && error._tag === "ConnectorError"
+          ? new Challenge({ ...challenge, error })
+          : error
+      }
+    })
 type Attempt = ReturnType<typeof attempting>
+
+const secretsOf = ({ bearer, headers }: Extract<Mcp.Target, { readonly _tag: "Http" }>) => [
+  ...Object.values(Redacted.value(headers)),
+  ...Option.toArray(Option.map(bearer.token, Redacted.value))
+]
+
+/** Codes of https://www.rfc-editor.org/rfc/rfc6749#section-5.2, or that the way there could not be found. */
+const refused = (cause: unknown) => {
+  const refusal = PolicedFetch.refusalIn(cause)
+  if (refusal !== undefined) return failure("authorize", "InvalidInput", refusal)
+  const code = cause instanceof Error && "errorCode" in cause ? String(cause.errorCode) : undefined
+  const message = cause instanceof Error ? cause.message.slice(0, 300) : "unknown error"
+  return code === undefined
+    ? failure("authorize", reasonOf(codeOf(cause), message), message)
+    : failure("authorize", "Unauthorized", `the authorization server says ${code}: ${message}`)
+}
 
 const toError = (
   method: string,

@@ -8,8 +8,10 @@ import { join } from "node:path"
 import { BootError } from "../../kernel/BootError.ts"
 import * as Connector from "../../kernel/Connector.ts"
 import * as JsonText from "../../kernel/JsonText.ts"
+import { didYouMean } from "../../kernel/Nearest.ts"
 import { builtInModels } from "../../subsystems/llm/BuiltInModels.ts"
 import * as Models from "../../subsystems/llm/Models.ts"
+import { Prices } from "../../subsystems/llm/Prices.ts"
 
 const Entries = Schema.Record({ key: Schema.String, value: Schema.Unknown })
 
@@ -17,7 +19,9 @@ export const settings = {
   /** The models themselves, or the path of a file or folder. */
   models: Schema.optional(Schema.Union(Schema.String, Entries)),
   /** `merge`: over the built-in models; `replace`: instead of them. */
-  mode: Schema.optionalWith(Schema.Literal("merge", "replace"), { default: () => "merge" })
+  mode: Schema.optionalWith(Schema.Literal("merge", "replace"), { default: () => "merge" }),
+  /** What models cost, by the provider's own name of them, in place of what their entries say: `{ "gpt-5": { "input": 1, "output": 8 } }`. */
+  prices: Schema.optional(Schema.Record({ key: Schema.String, value: Prices }))
 }
 const Settings = Schema.Struct(settings)
 type Settings = typeof Settings.Type
@@ -35,7 +39,7 @@ export const JSONModels = Connector.make({
 export const JSONModelsLive = JSONModels.layer({})
 
 /** The operator's models as these settings have them. */
-export const operatorModels = Effect.fnUntraced(function*({ mode, models }: Settings) {
+export const operatorModels = Effect.fnUntraced(function*({ mode, models, prices = {} }: Settings) {
   const sources = models === undefined
     ? []
     : typeof models === "string"
@@ -44,10 +48,20 @@ export const operatorModels = Effect.fnUntraced(function*({ mode, models }: Sett
   const entries = sources.flatMap(decode)
   const problems = entries.flatMap((entry) => "problem" in entry ? [entry.problem] : [])
   if (problems.length > 0) return yield* failure(problems.join("; "))
-  return new Map([
+  const all = new Map([
     ...(mode === "merge" ? builtInModels : []),
     ...entries.flatMap((entry) => "problem" in entry ? [] : [[entry.name, entry.entry] as const])
   ])
+  const known = new Set(Array.from(all, ([name, { modelId = name }]) => modelId))
+  const unknown = Object.keys(prices).find((modelId) => !known.has(modelId))
+  if (unknown !== undefined) {
+    const problem = `no model is called "${unknown}" by its provider.${didYouMean(unknown, known)}`
+    return yield* failure(problem, { setting: "prices" })
+  }
+  return new Map(Array.from(all, ([name, entry]) => {
+    const own = prices[entry.modelId ?? name]
+    return [name, own === undefined ? entry : { ...entry, prices: own }]
+  }))
 })
 
 interface Source {
@@ -113,8 +127,8 @@ const read = Effect.fnUntraced(function*(path: string) {
 const attempt = <A>(path: string, evaluate: (signal: AbortSignal) => Promise<A>) =>
   Effect.tryPromise({
     try: evaluate,
-    catch: (cause) => failure(`${path} cannot be read`, cause)
+    catch: (cause) => failure(`${path} cannot be read`, { cause })
   })
 
-const failure = (problem: string, cause?: unknown) =>
-  new BootError({ service: "Models", connector: "JSONModels", path: "Models.Settings.models", problem, cause })
+const failure = (problem: string, { cause, setting = "models" }: { setting?: string; cause?: unknown } = {}) =>
+  new BootError({ service: "Models", connector: "JSONModels", path: `Models.Settings.${setting}`, problem, cause })

@@ -12,8 +12,8 @@ export const SQLModels = Connector.make({
   contract: Models.ModelsConnector,
   service: Models.layer,
   settings: Schema.Struct({ ...Sql.settings, ...JSONModels.settings }),
-  make: Effect.fnUntraced(function*({ mode, models, ...settings }) {
-    const shared = yield* JSONModels.operatorModels({ mode, models })
+  make: Effect.fnUntraced(function*({ mode, models, prices, ...settings }) {
+    const shared = yield* JSONModels.operatorModels({ mode, models, prices })
     const { run, transaction } = yield* Sql.open(connector, settings, tables)
 
     return Models.ModelsConnector.of({
@@ -46,7 +46,12 @@ export const SQLModels = Connector.make({
 
 /** In the database named by `SRE_SQL_URL`, beside the built-in models. */
 export const SQLModelsLive = SQLModels.layerConfig(
-  Config.all({ ...Sql.config, models: Config.succeed(undefined), mode: Config.succeed("merge" as const) })
+  Config.all({
+    ...Sql.config,
+    models: Config.succeed(undefined),
+    prices: Config.succeed(undefined),
+    mode: Config.succeed("merge" as const)
+  })
 )
 
 const connector = "SQLModels"

@@ -145,6 +145,7 @@ export const Milvus = Connector.make({
             }),
             orElseNothing([])
           ),
+      searchWords: VectorDB.withoutWords("Milvus"),
       drop: (collection) =>
         Effect.gen(function*() {
           yield* orElseNothing(undefined)(

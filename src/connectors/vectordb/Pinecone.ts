@@ -155,6 +155,7 @@ export const Pinecone = Connector.make({
           ),
           Effect.catchIf(absent, () => Effect.succeed([]))
         ),
+      searchWords: VectorDB.withoutWords("Pinecone"),
       drop: (collection) =>
         Effect.zipRight(
           Effect.catchIf(attempt("drop", () => on(collection).deleteAll()), absent, () => Effect.void),
@@ -195,7 +196,7 @@ const toVector = ({ id, payload, terms, vector }: VectorDB.Point) => ({
   metadata: { id, payload, ...(terms.length === 0 ? {} : { terms: [...terms] }) }
 })
 
-const toPoint = ({ metadata, values = [] }: Vector): Option.Option<Omit<VectorDB.Point, "terms">> =>
+const toPoint = ({ metadata, values = [] }: Vector): Option.Option<VectorDB.StoredPoint> =>
   Option.map(Option.fromNullable(metadata), ({ id, payload }) => ({
     id: text(id),
     payload: text(payload),

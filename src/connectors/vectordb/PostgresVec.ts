@@ -2,6 +2,7 @@
  * VectorDB in PostgreSQL with the extension `vector` (https://github.com/pgvector/pgvector), exact: a search compares the
  * vectors of its own collection, which the primary key finds.
  */
+import type { SqlClient } from "@effect/sql/SqlClient"
 import { Config, Effect, Schema } from "effect"
 import { BootError } from "../../kernel/BootError.ts"
 import * as Connector from "../../kernel/Connector.ts"
@@ -33,12 +34,13 @@ export const PostgresVec = Connector.make({
       ...SqlRecords.make("PostgresVec", Effect.succeed({ run, transaction })),
       upsert: (collection, points) =>
         run("upsert", (sql) =>
-          sql`INSERT INTO vector_points (collection, id, payload, terms, vector)
-            SELECT ${collection}, id, payload, terms, vector::vector FROM json_to_recordset(${
+          sql`INSERT INTO vector_points (collection, id, payload, terms, vector, words)
+            SELECT ${collection}, id, payload, terms, vector::vector, to_tsvector('simple', words) FROM json_to_recordset(${
             JSON.stringify(points.map((point) => ({ ...point, vector: toText(point.vector) })))
-          }::json) AS points (id text, payload text, terms text[], vector text)
+          }::json) AS points (id text, payload text, terms text[], vector text, words text)
             ON CONFLICT (collection, id)
-            DO UPDATE SET payload = excluded.payload, terms = excluded.terms, vector = excluded.vector`),
+            DO UPDATE SET payload = excluded.payload, terms = excluded.terms, vector = excluded.vector,
+              words = excluded.words`),
       fetch: (collection, ids) =>
         Effect.map(
           run("fetch", (sql) =>
@@ -61,13 +63,21 @@ export const PostgresVec = Connector.make({
               SELECT *, vector <=> ${toText(vector)}::vector AS distance FROM vector_points WHERE ${
               sql.and([
                 sql`collection = ${collection}`,
-                ...groups.map((group) =>
-                  sql`terms && ARRAY(SELECT json_array_elements_text(${JSON.stringify(group)}::json))`
-                )
+                ...having(sql, groups)
               ])
             }) AS compared ORDER BY distance LIMIT ${topK}`),
           (found) =>
             found.map((row) => ({ ...fromRow(row), score: row.score }))
+        ),
+      searchWords: (collection, { groups, topK, words }) =>
+        Effect.map(
+          run("searchWords", (sql) => {
+            const wanted = sql`to_tsquery('simple', ${words.map((word) => `'${word}'`).join(" | ")})`
+            return sql<Row>`SELECT id, payload, vector::text AS vector FROM vector_points WHERE ${
+              sql.and([sql`collection = ${collection}`, sql`words @@ ${wanted}`, ...having(sql, groups)])
+            } ORDER BY ts_rank(words, ${wanted}, 1) DESC, id LIMIT ${topK}`
+          }),
+          (found) => found.map(fromRow)
         ),
       drop: (collection) =>
         transaction("drop", (sql) =>
@@ -101,9 +111,14 @@ const migrations: Sql.Migrations = {
       sql`CREATE EXTENSION IF NOT EXISTS vector`,
       sql`CREATE TABLE IF NOT EXISTS vector_points (collection ${word} NOT NULL, id ${id} NOT NULL,
         payload ${text} NOT NULL, terms TEXT[] NOT NULL, vector VECTOR NOT NULL, PRIMARY KEY (collection, id))`
-    ]
+    ],
+    // Points of before are found by words once they are written again.
+    (sql) => [sql`ALTER TABLE vector_points ADD COLUMN IF NOT EXISTS words TSVECTOR`]
   ]
 }
+
+const having = (sql: SqlClient, groups: VectorDB.Query["groups"]) =>
+  groups.map((group) => sql`terms && ARRAY(SELECT json_array_elements_text(${JSON.stringify(group)}::json))`)
 
 const withoutExtension = new BootError({
   service: "VectorDB",

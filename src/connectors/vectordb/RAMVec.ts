@@ -80,6 +80,11 @@ export const RAMVec = Connector.make({
           const table = state.tables.get(collection)
           return table === undefined ? [] : VectorTable.search(table, query)
         }),
+      searchWords: (collection, query) =>
+        Effect.sync(() => {
+          const table = state.tables.get(collection)
+          return table === undefined ? [] : VectorTable.searchWords(table, query)
+        }),
       drop: (collection) =>
         change("drop", 0, () => {
           const table = state.tables.get(collection)
@@ -137,7 +142,12 @@ const Head = Schema.parseJson(Schema.Struct({
     name: Schema.String,
     dimensions: Schema.Int,
     points: Schema.Array(
-      Schema.Struct({ id: Schema.String, payload: Schema.String, terms: Schema.Array(Schema.String) })
+      Schema.Struct({
+        id: Schema.String,
+        payload: Schema.String,
+        terms: Schema.Array(Schema.String),
+        words: Schema.optionalWith(Schema.String, { default: () => "" })
+      })
     )
   }))
 }))

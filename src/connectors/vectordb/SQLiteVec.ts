@@ -43,7 +43,7 @@ export const SQLiteVec = Connector.make({
             yield* sql`CREATE VIRTUAL TABLE IF NOT EXISTS ${vectors} USING vec0(
               collection TEXT PARTITION KEY, vector FLOAT[${sql.literal(String(dimensions))}] distance_metric=cosine,
               chunk_size=128)`
-            for (const { id, payload, terms, vector } of points) {
+            for (const { id, payload, terms, vector, words } of points) {
               const [row] = yield* sql<{ row: number }>`INSERT INTO vector_points
                 ${sql.insert({ collection, id, payload, dimensions })}
                 ON CONFLICT (collection, id) DO UPDATE SET payload = excluded.payload RETURNING row`
@@ -55,6 +55,8 @@ export const SQLiteVec = Connector.make({
               yield* sql`INSERT INTO vector_terms (term, row) SELECT value, ${at} FROM json_each(${
                 JSON.stringify(terms)
               })`
+              yield* sql`DELETE FROM vector_words WHERE rowid = ${at}`
+              yield* sql`INSERT INTO vector_words (rowid, collection, words) VALUES (${at}, ${collection}, ${words})`
             }
           })),
       fetch: (collection, ids) =>
@@ -79,14 +81,7 @@ export const SQLiteVec = Connector.make({
           )),
       search: (collection, { groups, topK, vector }) =>
         run("search", (sql) => {
-          const having = groups.map((group) =>
-            sql`row IN (SELECT row FROM vector_terms WHERE term IN (SELECT value FROM json_each(${
-              JSON.stringify(group)
-            })))`
-          )
-          const only = groups.length === 0
-            ? sql.literal("")
-            : sql`AND rowid IN (SELECT row FROM vector_points WHERE collection = ${collection} AND ${sql.and(having)})`
+          const only = groups.length === 0 ? sql.literal("") : sql`AND rowid IN (${rowsOf(sql, collection, groups)})`
           return Effect.map(
             sql<Row & { distance: number }>`SELECT id, payload, vector, distance FROM (
               SELECT rowid, vector, distance FROM ${sql(`vectors_${vector.length}`)}
@@ -102,6 +97,20 @@ export const SQLiteVec = Connector.make({
               }))
           )
         }).pipe(Effect.catchIf(({ reason }) => reason === "NotFound", () => Effect.succeed([]))),
+      searchWords: (collection, { groups, topK, words }) =>
+        run("searchWords", (sql) =>
+          Effect.gen(function*() {
+            const dimensions = yield* dimensionsOf(sql, collection)
+            if (dimensions === undefined) return []
+            const wanted = `collection : "${collection}" AND words : (${words.map((one) => `"${one}"`).join(" OR ")})`
+            const only = groups.length === 0 ? sql.literal("") : sql`AND rowid IN (${rowsOf(sql, collection, groups)})`
+            const found = yield* sql<Row>`SELECT id, payload, vector FROM (
+              SELECT rowid, bm25(vector_words, 0, 1) AS place FROM vector_words WHERE vector_words MATCH ${wanted} ${only}
+              ORDER BY place, rowid LIMIT ${topK}
+            ) AS best JOIN vector_points ON row = best.rowid
+              JOIN ${sql(`vectors_${dimensions}`)} AS vectors ON vectors.rowid = row ORDER BY place, row`
+            return found.map(({ id, payload, vector }) => ({ id, payload, vector: fromBytes(vector) }))
+          })),
       drop: (collection) =>
         transaction("drop", (sql) =>
           Effect.zipRight(
@@ -157,6 +166,11 @@ const migrations: Sql.Migrations = {
       sql`CREATE TABLE IF NOT EXISTS vector_terms (row INTEGER NOT NULL, term TEXT NOT NULL, PRIMARY KEY (row, term))
         WITHOUT ROWID`,
       sql`CREATE INDEX IF NOT EXISTS vector_terms_by_term ON vector_terms (term, row)`
+    ],
+    // Points of before are found by words once they are written again.
+    (sql) => [
+      sql`CREATE VIRTUAL TABLE IF NOT EXISTS vector_words USING fts5(collection, words, content='',
+        contentless_delete=1, tokenize="unicode61 remove_diacritics 0 categories 'L* N* M* Co'")`
     ]
   ]
 }
@@ -167,12 +181,21 @@ const dimensionsOf = (sql: SqlClient, collection: string) =>
     ([point]) => point?.dimensions
   )
 
-/** The points `rows` selects, with their vectors and terms. */
+/** The rows of the points that have of each group at least one term. */
+const rowsOf = (sql: SqlClient, collection: string, groups: VectorDB.Query["groups"]) => {
+  const having = groups.map((group) =>
+    sql`row IN (SELECT row FROM vector_terms WHERE term IN (SELECT value FROM json_each(${JSON.stringify(group)})))`
+  )
+  return sql`SELECT row FROM vector_points WHERE collection = ${collection} AND ${sql.and(having)}`
+}
+
+/** The points `rows` selects, with their vectors, terms and words. */
 const erase = Effect.fnUntraced(function*(sql: SqlClient, collection: string, rows: Statement<unknown>) {
   const dimensions = yield* dimensionsOf(sql, collection)
   if (dimensions === undefined) return
   yield* sql`DELETE FROM ${sql(`vectors_${dimensions}`)} WHERE rowid IN (${rows})`
   yield* sql`DELETE FROM vector_terms WHERE row IN (${rows})`
+  yield* sql`DELETE FROM vector_words WHERE rowid IN (${rows})`
   yield* sql`DELETE FROM vector_points WHERE row IN (${rows})`
 })
 

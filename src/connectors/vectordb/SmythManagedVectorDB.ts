@@ -28,6 +28,8 @@ export const SmythManagedVectorDB = Connector.make({
       delete: (collection, ids) =>
         Effect.asVoid(call("delete", vectors.delete({ path, payload: { collection, ids } }))),
       search: (collection, query) => call("search", vectors.search({ path, payload: { collection, query } })),
+      searchWords: (collection, query) =>
+        call("searchWords", vectors.searchWords({ path, payload: { collection, query } })),
       drop: (collection) => Effect.asVoid(call("drop", vectors.drop({ path, payload: { collection } })))
     })
   })

@@ -1,5 +1,5 @@
 /** The points of one collection in memory: all vectors one behind the other in one array that grows. */
-import type { Match, Point, Query } from "../../subsystems/io/VectorDB.ts"
+import type { Match, Point, Query, StoredPoint, WordQuery } from "../../subsystems/io/VectorDB.ts"
 
 export interface VectorTable {
   readonly dimensions: number
@@ -18,8 +18,10 @@ export const make = (dimensions: number): VectorTable => ({
 })
 
 /** Bytes a point takes, about. */
-export const sizeOf = ({ id, payload, terms }: Omit<Point, "vector">, dimensions: number): number =>
-  dimensions * 4 + 2 * (id.length + payload.length) + terms.reduce((sum, term) => sum + 2 * term.length, 0) + 200
+export const sizeOf = ({ id, payload, terms, words }: Omit<Point, "vector">, dimensions: number): number =>
+  dimensions * 4 + 2 * (id.length + payload.length + words.length) + terms.reduce((sum, term) =>
+    sum + 2 * term.length, 0) +
+  200
 
 /** Adds the point or replaces the one of its id; gives the bytes that the table grew by. */
 export const set = (table: VectorTable, { vector, ...point }: Point): number => {
@@ -38,7 +40,7 @@ export const set = (table: VectorTable, { vector, ...point }: Point): number => 
   return sizeOf(point, dimensions) - before
 }
 
-export const get = (table: VectorTable, id: string): Omit<Point, "terms"> | undefined => {
+export const get = (table: VectorTable, id: string): StoredPoint | undefined => {
   const row = table.rows.get(id)
   return row === undefined ? undefined : at(table, row)
 }
@@ -71,7 +73,7 @@ export const search = (table: VectorTable, { groups, topK, vector }: Query): Rea
   for (let row = 0; row < table.points.length; row++) {
     const score = dot(table, row, vector)
     if (best.length === topK && score <= best[topK - 1]!.score) continue
-    if (!groups.every((group) => group.some((term) => table.points[row]!.terms.includes(term)))) continue
+    if (!isIn(groups, table.points[row]!)) continue
     let place = best.length
     while (place > 0 && best[place - 1]!.score < score) place--
     best.splice(place, 0, { row, score })
@@ -80,7 +82,41 @@ export const search = (table: VectorTable, { groups, topK, vector }: Query): Rea
   return best.map(({ row, score }) => ({ ...at(table, row), score }))
 }
 
-const at = ({ dimensions, points, vectors }: VectorTable, row: number): Omit<Point, "terms"> => {
+/**
+ * By Okapi BM25 over the texts of this table, all of which are read. One that has none of the words is not found.
+ * https://www.staff.city.ac.uk/~sbrp622/papers/foundations_bm25_review.pdf
+ */
+export const searchWords = (table: VectorTable, { groups, topK, words }: WordQuery): ReadonlyArray<StoredPoint> => {
+  const places = new Map(words.map((word, place) => [word, place]))
+  const found = table.points.map(({ words: text }, row) => {
+    const counts = words.map(() => 0)
+    const all = text === "" ? [] : text.split(" ")
+    for (const word of all) {
+      const place = places.get(word)
+      if (place !== undefined) counts[place]!++
+    }
+    return { row, counts, length: all.length }
+  })
+  const average = found.reduce((sum, { length }) => sum + length, 0) / Math.max(1, found.length)
+  const rarity = words.map((_, place) => {
+    const having = found.filter(({ counts }) => counts[place]! > 0).length
+    return Math.log(1 + (found.length - having + 0.5) / (having + 0.5))
+  })
+  return found
+    .filter(({ counts, row }) => counts.some((count) => count > 0) && isIn(groups, table.points[row]!))
+    .map(({ counts, length, row }) => {
+      const norm = 1.2 * (0.25 + 0.75 * length / average)
+      return { row, score: counts.reduce((sum, count, n) => sum + rarity[n]! * count * 2.2 / (count + norm), 0) }
+    })
+    .sort((a, b) => b.score - a.score || a.row - b.row)
+    .slice(0, topK)
+    .map(({ row }) => at(table, row))
+}
+
+const isIn = (groups: Query["groups"], { terms }: Pick<Point, "terms">) =>
+  groups.every((group) => group.some((term) => terms.includes(term)))
+
+const at = ({ dimensions, points, vectors }: VectorTable, row: number): StoredPoint => {
   const { id, payload } = points[row]!
   return { id, payload, vector: vectors.slice(row * dimensions, (row + 1) * dimensions) }
 }

@@ -2,21 +2,18 @@
  * WebPages by a real Chromium (playwright-core), for pages that are made by their scripts. The browser itself reaches nothing:
  * each of its requests is made by the asker's Outbound and answered to it, so the operator's policy holds for scripts, too.
  */
-import { Config, Effect, Queue, Schema, Stream } from "effect"
+import { Config, Effect, Schema } from "effect"
 import type { Page as BrowserPage, Route } from "playwright-core"
 import { ByteSize } from "../../kernel/ByteSize.ts"
 import * as Connector from "../../kernel/Connector.ts"
-import { ConnectorError } from "../../kernel/ConnectorError.ts"
-import { Method, Outbound } from "../../subsystems/io/Outbound.ts"
+import { Outbound } from "../../subsystems/io/Outbound.ts"
 import * as WebPages from "../../subsystems/io/WebPages.ts"
+import * as Chromium from "../Chromium.ts"
 import * as PageText from "./PageText.ts"
 import * as Robots from "./Robots.ts"
 
 const BrowserSettings = Schema.Struct({
-  /** The browser's program. */
-  executable: Schema.optionalWith(Schema.NonEmptyString, { default: () => "/usr/bin/chromium" }),
-  /** Chromium's own; as root, as in many a container, it does not start with it. */
-  sandbox: Schema.optionalWith(Schema.Boolean, { default: () => true }),
+  ...Chromium.settings,
   /** By this name the robots.txt of a site may ask it to stay away. */
   userAgent: Schema.optionalWith(Schema.NonEmptyString, { default: () => "effect-sre" }),
   /** Pages open at a time; more wait. */
@@ -37,40 +34,14 @@ export const Browser = Connector.make({
     const browser = yield* Connector.lazily(
       "Browser",
       "playwright-core",
-      Effect.flatMap(
-        Connector.vendor("Browser", "playwright-core", () => import("playwright-core")),
-        ({ chromium }) =>
-          Effect.acquireRelease(
-            attempt(() =>
-              chromium.launch({ executablePath: executable, chromiumSandbox: sandbox, args: flags, proxy: nowhere })
-            ),
-            (browser) => Effect.promise(() => browser.close())
-          )
-      )
+      Chromium.launch("Browser", { executable, sandbox })
     )
 
-    /** What the page asks for, fetched by the asker's Outbound. */
     const answer = (route: Route) =>
-      Effect.gen(function*() {
-        const outbound = yield* Outbound
-        const request = route.request()
-        const { body, headers, status } = yield* outbound.request({
-          method: yield* Schema.decodeUnknown(Method)(request.method()),
-          url: request.url(),
-          headers: request.headers(),
-          body: request.postDataBuffer() ?? undefined,
-          maxBytes
-        })
-        yield* attempt(() =>
-          route.fulfill({
-            status,
-            headers: Object.fromEntries(
-              Object.entries(headers).map(([name, value]) => [name, [value].flat().join("\n")])
-            ),
-            body: Buffer.from(body)
-          })
-        )
-      }).pipe(Effect.catchAll(() => Effect.ignore(attempt(() => route.abort("failed")))))
+      Chromium.send(route.request(), { maxBytes }).pipe(
+        Effect.flatMap((response) => Chromium.fulfill("Browser", route, response)),
+        Effect.catchAll(() => Chromium.abort("Browser", route))
+      )
 
     return WebPages.WebPagesConnector.of({
       secret: undefined,
@@ -83,20 +54,7 @@ export const Browser = Connector.make({
           if (status === 404 || status === 410) {
             return yield* WebPages.unreadable(request.url, "Refused", `the server answered with status ${status}`)
           }
-          const routes = yield* Queue.unbounded<Route>()
-          const context = yield* Effect.acquireRelease(
-            Effect.flatMap(browser, (browser) =>
-              attempt(() => browser.newContext({ userAgent, serviceWorkers: "block" }))),
-            (context) =>
-              Effect.ignore(attempt(() => context.close()))
-          )
-          yield* attempt(() => context.route("**/*", (route) => void Queue.unsafeOffer(routes, route)))
-          yield* attempt(() => context.routeWebSocket(/.*/, (socket) => void socket.close()))
-          yield* Stream.fromQueue(routes).pipe(
-            Stream.mapEffect(answer, { concurrency: 8, unordered: true }),
-            Stream.runDrain,
-            Effect.forkScoped
-          )
+          const context = yield* Chromium.context("Browser", yield* browser, { userAgent }, answer)
           const page = yield* attempt(() => context.newPage())
           const response = yield* attempt(() => page.goto(request.url, { waitUntil: "load", timeout: 30_000 }))
           if (response !== null && !response.ok()) {
@@ -110,7 +68,7 @@ export const Browser = Connector.make({
           Effect.scoped,
           Effect.timeoutFail({
             duration: "1 minute",
-            onTimeout: () => failed("Timeout", "the page took over a minute")
+            onTimeout: () => Chromium.failed("Browser", "read", "Timeout", "the page took over a minute")
           }),
           places.withPermits(1)
         )
@@ -127,19 +85,6 @@ export const BrowserLive = Browser.layerConfig({
   maxBytes: Config.succeed(5 * 2 ** 20)
 })
 
-const flags = [
-  "--disable-gpu",
-  "--disable-quic",
-  "--no-first-run",
-  "--disable-background-networking",
-  "--disable-component-update",
-  "--disable-sync",
-  "--force-webrtc-ip-handling-policy=disable_non_proxied_udp"
-]
-
-/** Whatever gets past the routes ends at a port where nothing listens. */
-const nowhere = { server: "http://127.0.0.1:9", bypass: "<-loopback>" }
-
 /** To the end, and on while the page grows, ten times at most. */
 const scrolled = (page: BrowserPage) =>
   attempt(async () => {
@@ -153,20 +98,4 @@ const scrolled = (page: BrowserPage) =>
     }
   })
 
-const attempt = <A>(evaluate: () => Promise<A>): Effect.Effect<A, ConnectorError> =>
-  Effect.tryPromise({
-    try: evaluate,
-    catch: (cause) =>
-      cause instanceof Error && cause.name === "TimeoutError"
-        ? failed("Timeout", "the page is not there in 30 seconds")
-        : failed("Unavailable", "the browser cannot open the page", cause)
-  })
-
-const failed = (reason: ConnectorError["reason"], detail: string, cause?: unknown) =>
-  new ConnectorError({
-    connector: "Browser",
-    method: "read",
-    reason,
-    detail,
-    ...(cause === undefined ? {} : { cause })
-  })
+const attempt = <A>(evaluate: () => Promise<A>) => Chromium.attempt("Browser", "read", evaluate)

@@ -107,6 +107,21 @@ export const suite = <E>(name: string, connector: Layer.Layer<CacheConnector, E>
           assert.deepStrictEqual(values, keys.map(Option.some))
         }), 60_000)
 
+      it.effect("of many who add an entry one does, and nobody replaces one that is there", () =>
+        Effect.gen(function*() {
+          const { add, get } = yield* Cache
+          const added = yield* Effect.forEach(
+            Array.from({ length: 20 }, (_, n) => String(n)),
+            (n) => asAnn(add("once", n, { timeToLive: "1 minute" })),
+            { concurrency: "unbounded" }
+          )
+          const winners = added.flatMap((is, n) => is ? [String(n)] : [])
+          assert.deepStrictEqual(winners, [Option.getOrThrow(yield* asAnn(get("once")))])
+          assert.isFalse(yield* asAnn(add("once", "again")))
+          assert.isTrue(yield* asBob(add("once", "bob's")))
+          assert.strictEqual((yield* Effect.flip(asBob(add("smythfs://ann.user/new", "x"))))._tag, "AccessDenied")
+        }))
+
       it.effect("nobody can occupy or read another's key; an owner can share it, and a writer does not become owner", () =>
         Effect.gen(function*() {
           const cache = yield* Cache

@@ -7,6 +7,7 @@ import * as Access from "../../security/Access.ts"
 import { layer as guarded, type Point, VectorDBConnector } from "../../subsystems/io/VectorDB.ts"
 import { unit } from "../../subsystems/llm/Embeddings.ts"
 import { guardedTests } from "./vectordbGuarded.ts"
+import { withoutWordTests, wordTests } from "./vectordbWords.ts"
 
 /** Ann and Bob are in a team; Eve is in none. */
 const teams = Layer.succeed(Access.Teams, ({ id }) => Effect.succeed(id === "eve" ? [] : ["t1"]))
@@ -14,12 +15,14 @@ const teams = Layer.succeed(Access.Teams, ({ id }) => Effect.succeed(id === "eve
 export interface Options {
   /** Vectors are of this length throughout, where a backend has one length for all. Default: 512. */
   readonly dimensions?: number
+  /** Whether the backend has full-text search. Default: true; without, it must say so. */
+  readonly hasWords?: boolean
 }
 
 export const suite = <E>(
   name: string,
   connector: Layer.Layer<VectorDBConnector, E>,
-  { dimensions = 512 }: Options = {}
+  { dimensions = 512, hasWords = true }: Options = {}
 ) =>
   layer(
     Layer.provideMerge(guarded, Layer.mergeAll(connector, teams, HashedEmbeddings.layer({ dimensions }))),
@@ -33,7 +36,8 @@ export const suite = <E>(
         id,
         vector: unit(vector(...start)),
         payload: `{"text":"${id}"}`,
-        terms: []
+        terms: [],
+        words: ""
       })
       let collections = 0
       const collection = () => `v${name.replace(/\W/g, "").toLowerCase()}${collections++}`
@@ -193,5 +197,7 @@ export const suite = <E>(
         }))
 
       guardedTests(it, dimensions)
+      if (hasWords) wordTests(it, dimensions)
+      else withoutWordTests(it, name)
     }
   )

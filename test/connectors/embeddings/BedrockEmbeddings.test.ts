@@ -1,8 +1,9 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Layer } from "effect"
+import { Context, Effect, Layer, Redacted } from "effect"
 import { BedrockEmbeddings } from "../../../src/connectors/embeddings/BedrockEmbeddings.ts"
 import * as Candidate from "../../../src/security/Candidate.ts"
-import { Embeddings, type Request } from "../../../src/subsystems/llm/Embeddings.ts"
+import * as NetworkPolicy from "../../../src/subsystems/io/NetworkPolicy.ts"
+import { Embeddings, EmbeddingsConnector, type Request } from "../../../src/subsystems/llm/Embeddings.ts"
 import { suite } from "../../../src/testing/conformance/embeddings.ts"
 import * as EmbeddingsServer from "../../fixtures/EmbeddingsServer.ts"
 
@@ -65,6 +66,24 @@ describe("BedrockEmbeddings", () => {
       }),
     20_000
   )
+
+  it.scopedLive("an address that a policy judges is refused", () =>
+    Effect.gen(function*() {
+      const { requests, url } = yield* EmbeddingsServer.bedrock
+      const connector = Context.get(yield* Layer.build(BedrockEmbeddings.contract({})), EmbeddingsConnector)
+      const error = yield* Effect.flip(connector.embed({
+        texts: ["a"],
+        modelId: "amazon.titan-embed-text-v2:0",
+        dimensions: undefined,
+        purpose: "document",
+        baseURL: url,
+        apiKey: Redacted.make("AKIA1:secret"),
+        policy: NetworkPolicy.make({ allow: [], deny: [] })
+      }))
+      assert.deepInclude({ ...error }, { method: "embed", reason: "InvalidInput" })
+      assert.include(error.message, "its address is not public (loopback)")
+      assert.lengthOf(requests, 0)
+    }))
 })
 
 suite(

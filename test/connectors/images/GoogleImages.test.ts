@@ -5,6 +5,7 @@ import { JSONModels } from "../../../src/connectors/models/JSONModels.ts"
 import { NullVault } from "../../../src/connectors/vault/NullVault.ts"
 import * as Candidate from "../../../src/security/Candidate.ts"
 import * as Images from "../../../src/subsystems/llm/Images.ts"
+import { type UsageRecord, UsageSink, zero } from "../../../src/subsystems/llm/Usage.ts"
 import * as ImagesServer from "../../fixtures/ImagesServer.ts"
 
 const make = Effect.gen(function*() {
@@ -19,13 +20,15 @@ const make = Effect.gen(function*() {
     }),
     NullVault.layer({})
   ])
-  const context = yield* Layer.build(layer)
+  const used: Array<UsageRecord> = []
+  const counting = Layer.succeed(UsageSink, (record) => Effect.sync(() => void used.push(record)))
+  const context = yield* Layer.build(Layer.provide(layer, counting))
   const generate = (request: Images.Request) =>
     Effect.flatMap(Images.Images, (images) => images.generate(request)).pipe(
       Effect.provide(context),
       Candidate.as(Candidate.user("u"))
     )
-  return { generate, server }
+  return { generate, server, used }
 })
 
 describe("GoogleImages", () => {
@@ -52,9 +55,10 @@ describe("GoogleImages", () => {
 
   it.scopedLive("makes and changes pictures with Gemini, one a call", () =>
     Effect.gen(function*() {
-      const { generate, server } = yield* make
+      const { generate, server, used } = yield* make
       assert.lengthOf(yield* generate({ model: "banana", prompt: "x", images: [ImagesServer.picture], count: 2 }), 2)
       assert.lengthOf(server.requests, 2)
+      assert.deepInclude(used[0], { usage: { ...zero, inputTokens: 10, outputTokens: 2580 }, units: { images: 2 } })
       const { contents } = JSON.parse(server.requests[0]?.body ?? "") as { readonly contents: ReadonlyArray<unknown> }
       const inlineData = { mimeType: "image/png", data: ImagesServer.png }
       assert.deepStrictEqual(contents, [{ role: "user", parts: [{ text: "x" }, { inlineData }] }])

@@ -1,31 +1,20 @@
 import { assert, describe, it } from "@effect/vitest"
-import { ConfigProvider, Context, Effect, Either, Layer, Redacted } from "effect"
+import { ConfigProvider, Effect, Either, Layer, Redacted } from "effect"
 import { AnthropicLLM, AnthropicLLMLive } from "../../../src/connectors/llm/AnthropicLLM.ts"
 import * as Candidate from "../../../src/security/Candidate.ts"
-import { collect } from "../../../src/subsystems/llm/AnswerStream.ts"
-import { LLM, LLMConnector, type ProviderRequest } from "../../../src/subsystems/llm/LLM.ts"
+import { LLM, type ProviderRequest } from "../../../src/subsystems/llm/LLM.ts"
 import * as Prompt from "../../../src/subsystems/llm/Prompt.ts"
 import { suite } from "../../conformance/llm.ts"
 import * as AnthropicServer from "../../fixtures/AnthropicServer.ts"
 import type { Turn } from "../../fixtures/OpenAIServer.ts"
+import * as Exchange from "./exchange.ts"
 
-const request: ProviderRequest = {
-  modelId: "claude-sonnet-4-5",
-  baseURL: undefined,
-  apiKey: Redacted.make("sk-1"),
-  outputTokens: undefined,
-  messages: [Prompt.user("hello")]
-}
+const request = Exchange.request({ modelId: "claude-sonnet-4-5", apiKey: Redacted.make("sk-1") })
 
-/** The answer to one request, and the request as the server got it. */
 const exchange = (asked: Partial<ProviderRequest>, turn: Turn = "ok", settings = {}) =>
-  Effect.gen(function*() {
-    const server = yield* AnthropicServer.make(turn)
-    const context = yield* Layer.build(AnthropicLLM.contract({ baseURL: server.baseURL, ...settings }))
-    const answer = yield* Effect.either(collect(Context.get(context, LLMConnector).stream({ ...request, ...asked })))
-    const received = server.requests[0]
-    const body = received === undefined ? {} : JSON.parse(received.body) as Record<string, unknown>
-    return { answer, body, headers: received?.headers ?? {}, url: received?.url, requests: server.requests }
+  Exchange.make(AnthropicServer.make(turn), (baseURL) => AnthropicLLM.contract({ baseURL, ...settings }), {
+    ...request,
+    ...asked
   })
 
 const tool: Prompt.Tool = { name: "add", description: "Adds.", parameters: { type: "object", properties: {} } }

@@ -1,30 +1,19 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Context, Effect, Either, Layer, Redacted } from "effect"
+import { Effect, Either, Redacted } from "effect"
 import { BedrockLLM } from "../../../src/connectors/llm/BedrockLLM.ts"
-import { collect } from "../../../src/subsystems/llm/AnswerStream.ts"
-import { LLMConnector, type ProviderRequest } from "../../../src/subsystems/llm/LLM.ts"
+import type { ProviderRequest } from "../../../src/subsystems/llm/LLM.ts"
 import * as Prompt from "../../../src/subsystems/llm/Prompt.ts"
 import { suite } from "../../conformance/llm.ts"
 import * as BedrockServer from "../../fixtures/BedrockServer.ts"
 import type { Turn } from "../../fixtures/OpenAIServer.ts"
+import * as Exchange from "./exchange.ts"
 
-const request: ProviderRequest = {
-  modelId: "amazon.nova-pro-v1:0",
-  baseURL: undefined,
-  apiKey: Redacted.make("AKIA0000:secret-key"),
-  outputTokens: undefined,
-  messages: [Prompt.user("hello")]
-}
+const request = Exchange.request({ modelId: "amazon.nova-pro-v1:0", apiKey: Redacted.make("AKIA0000:secret-key") })
 
-/** The answer to one request, and the request as the server got it. */
-const exchange = (asked: Partial<ProviderRequest>, turn: Turn = "ok") =>
-  Effect.gen(function*() {
-    const server = yield* BedrockServer.make(turn)
-    const context = yield* Layer.build(BedrockLLM.contract({ endpoint: server.baseURL }))
-    const answer = yield* Effect.either(collect(Context.get(context, LLMConnector).stream({ ...request, ...asked })))
-    const received = server.requests[0]
-    const body = received === undefined ? {} : JSON.parse(received.body) as Record<string, unknown>
-    return { answer, body, headers: received?.headers ?? {}, url: received?.url, requests: server.requests }
+const exchange = (asked: Partial<ProviderRequest>, turn: Turn = "ok", settings = {}) =>
+  Exchange.make(BedrockServer.make(turn), (endpoint) => BedrockLLM.contract({ endpoint, ...settings }), {
+    ...request,
+    ...asked
   })
 
 const tool: Prompt.Tool = { name: "add__all-of-it", description: "", parameters: { type: "object", properties: {} } }
@@ -75,6 +64,28 @@ describe("the request", () => {
           }
         }
       })
+    }))
+
+  it.scopedLive("keeps what will be sent again in the cache of Claude, unless told otherwise", () =>
+    Effect.gen(function*() {
+      const kept = { cachePoint: { type: "default" } }
+      const messages = [Prompt.system("be brief"), Prompt.user("one"), Prompt.assistant("1"), Prompt.user("two")]
+      const conversation = yield* exchange({ modelId: claude, messages })
+      assert.deepStrictEqual(conversation.body["system"], [{ text: "be brief" }, kept])
+      assert.deepStrictEqual(conversation.body["messages"], [
+        { role: "user", content: [{ text: "one" }] },
+        { role: "assistant", content: [{ text: "1" }] },
+        { role: "user", content: [{ text: "two" }, kept] }
+      ])
+      const tools = yield* exchange({ modelId: claude, tools: [tool] })
+      assert.deepNestedInclude(tools.body, { "toolConfig.tools[1]": kept })
+      const others = [
+        yield* exchange({ modelId: claude }),
+        yield* exchange({ messages, tools: [tool] }),
+        yield* exchange({ modelId: "anthropic.claude-3-haiku-20240307-v1:0", messages }),
+        yield* exchange({ modelId: claude, messages }, "ok", { cache: false })
+      ]
+      for (const { body } of others) assert.notInclude(JSON.stringify(body), "cachePoint")
     }))
 
   it.scopedLive("goes to the model and the region its settings name", () =>

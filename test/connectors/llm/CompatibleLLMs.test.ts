@@ -121,11 +121,15 @@ describe("HuggingFace and Ollama", () => {
       }))
   }
 
-  it.effect("Ollama needs no key", () =>
+  it.scoped("Ollama needs no key, and is nearby until the operator says where it is", () =>
     Effect.gen(function*() {
-      const context = yield* Layer.build(Compatible.OllamaLLM.contract({}))
-      assert.isFalse(Context.get(context, LLMConnector).credentials.required)
-    }).pipe(Effect.scoped))
+      const usual = Context.get(yield* Layer.build(Compatible.OllamaLLM.contract({})), LLMConnector)
+      assert.isFalse(usual.credentials.required)
+      assert.strictEqual(usual.nearby, "http://localhost:11434/v1")
+      const baseURL = "http://models.internal:11434/v1"
+      const chosen = Context.get(yield* Layer.build(Compatible.OllamaLLM.contract({ baseURL })), LLMConnector)
+      assert.isUndefined(chosen.nearby)
+    }))
 })
 
 it.scopedLive("a search is refused by a provider that has none", () =>

@@ -1,31 +1,20 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Context, Effect, Either, Layer, Redacted } from "effect"
+import { Effect, Either, Redacted } from "effect"
 import { GoogleAILLM } from "../../../src/connectors/llm/GoogleAILLM.ts"
-import { collect } from "../../../src/subsystems/llm/AnswerStream.ts"
-import { LLMConnector, type ProviderRequest } from "../../../src/subsystems/llm/LLM.ts"
+import type { ProviderRequest } from "../../../src/subsystems/llm/LLM.ts"
 import * as Prompt from "../../../src/subsystems/llm/Prompt.ts"
 import { suite } from "../../conformance/llm.ts"
 import * as GeminiServer from "../../fixtures/GeminiServer.ts"
 import type { Turn } from "../../fixtures/OpenAIServer.ts"
+import * as Exchange from "./exchange.ts"
 
-const request: ProviderRequest = {
-  modelId: "gemini-2.5-pro",
-  baseURL: undefined,
-  apiKey: Redacted.make("key-1"),
-  outputTokens: undefined,
-  messages: [Prompt.user("hello")]
-}
+const request = Exchange.request({ modelId: "gemini-2.5-pro", apiKey: Redacted.make("key-1") })
 
-/** The answer to one request, and the request as the server got it. */
 const exchange = (asked: Partial<ProviderRequest>, turn: Turn = "ok") =>
-  Effect.gen(function*() {
-    const server = yield* GeminiServer.make(turn)
-    const context = yield* Layer.build(GoogleAILLM.contract({ baseURL: server.baseURL }))
-    const answer = yield* Effect.either(collect(Context.get(context, LLMConnector).stream({ ...request, ...asked })))
-    const received = server.requests[0]
-    const body = received === undefined ? {} : JSON.parse(received.body) as Record<string, Record<string, unknown>>
-    return { answer, body, headers: received?.headers ?? {}, url: received?.url }
-  })
+  Effect.map(
+    Exchange.make(GeminiServer.make(turn), (baseURL) => GoogleAILLM.contract({ baseURL }), { ...request, ...asked }),
+    ({ body, ...rest }) => ({ ...rest, body: body as Record<string, Record<string, unknown>> })
+  )
 
 const parameters = { type: "object", properties: { a: { type: "number" } } }
 const tool: Prompt.Tool = { name: "add", description: "Adds.", parameters }

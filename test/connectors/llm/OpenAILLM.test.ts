@@ -9,6 +9,7 @@ import { LLM, LLMConnector, type ProviderRequest } from "../../../src/subsystems
 import * as Prompt from "../../../src/subsystems/llm/Prompt.ts"
 import { suite } from "../../conformance/llm.ts"
 import * as OpenAIServer from "../../fixtures/OpenAIServer.ts"
+import * as Exchange from "./exchange.ts"
 
 suite("OpenAI", {
   serve: OpenAIServer.make,
@@ -18,28 +19,17 @@ suite("OpenAI", {
   lacks: ["signatures"]
 })
 
-const request: ProviderRequest = {
-  modelId: "gpt-4o",
-  baseURL: undefined,
-  apiKey: Redacted.make("sk-1"),
-  outputTokens: undefined,
-  messages: [Prompt.user("hello")]
-}
+const request = Exchange.request({ modelId: "gpt-4o", apiKey: Redacted.make("sk-1") })
 
-/** The answer to one request, and the request as the server got it. */
 const exchange = (
   asked: Partial<ProviderRequest>,
   turn: OpenAIServer.Turn = "ok",
   connector: typeof OpenAILLM | typeof DeepSeekLLM = OpenAILLM,
   settings = {}
 ) =>
-  Effect.gen(function*() {
-    const server = yield* OpenAIServer.make(turn)
-    const context = yield* Layer.build(connector.contract({ baseURL: server.baseURL, ...settings }))
-    const answer = yield* Effect.either(collect(Context.get(context, LLMConnector).stream({ ...request, ...asked })))
-    const received = server.requests[0]
-    const body = received === undefined ? {} : JSON.parse(received.body) as Record<string, unknown>
-    return { answer, body, headers: received?.headers ?? {}, url: received?.url, requests: server.requests }
+  Exchange.make(OpenAIServer.make(turn), (baseURL) => connector.contract({ baseURL, ...settings }), {
+    ...request,
+    ...asked
   })
 
 const parameters = {

@@ -1,32 +1,20 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Context, Effect, Either, Layer, Redacted } from "effect"
+import { Effect, Either, Layer, Redacted } from "effect"
 import { OpenAILLM } from "../../../src/connectors/llm/OpenAILLM.ts"
-import { collect } from "../../../src/subsystems/llm/AnswerStream.ts"
 import { LLMConnector, type LLMProvider, type ProviderRequest } from "../../../src/subsystems/llm/LLM.ts"
 import * as Prompt from "../../../src/subsystems/llm/Prompt.ts"
 import { suite } from "../../conformance/llm.ts"
 import type { Turn } from "../../fixtures/OpenAIServer.ts"
 import * as ResponsesServer from "../../fixtures/ResponsesServer.ts"
+import * as Exchange from "./exchange.ts"
 
 const request: ProviderRequest = {
-  modelId: "gpt-5",
-  baseURL: undefined,
-  apiKey: Redacted.make("sk-1"),
-  outputTokens: undefined,
-  interface: "responses",
-  messages: [Prompt.user("hello")]
+  ...Exchange.request({ modelId: "gpt-5", apiKey: Redacted.make("sk-1") }),
+  interface: "responses"
 }
 
-/** The answer to one request, and the request as the server got it. */
 const exchange = (asked: Partial<ProviderRequest>, turn: Turn = "ok") =>
-  Effect.gen(function*() {
-    const server = yield* ResponsesServer.make(turn)
-    const context = yield* Layer.build(OpenAILLM.contract({ baseURL: server.baseURL }))
-    const answer = yield* Effect.either(collect(Context.get(context, LLMConnector).stream({ ...request, ...asked })))
-    const received = server.requests[0]
-    const body = received === undefined ? {} : JSON.parse(received.body) as Record<string, unknown>
-    return { answer, body, url: received?.url }
-  })
+  Exchange.make(ResponsesServer.make(turn), (baseURL) => OpenAILLM.contract({ baseURL }), { ...request, ...asked })
 
 const schema = { type: "object", properties: { a: { type: "string" } }, required: ["a"], additionalProperties: false }
 

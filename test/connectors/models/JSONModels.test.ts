@@ -5,6 +5,7 @@ import { tmpdir } from "node:os"
 import { dirname, join } from "node:path"
 import { JSONModels } from "../../../src/connectors/models/JSONModels.ts"
 import * as Candidate from "../../../src/security/Candidate.ts"
+import { builtInModels } from "../../../src/subsystems/llm/BuiltInModels.ts"
 import { Models } from "../../../src/subsystems/llm/Models.ts"
 import { suite } from "../../../src/testing/conformance/models.ts"
 
@@ -32,9 +33,26 @@ describe("JSONModels", () => {
   it.effect("has the built-in models, and those of its settings over them or instead of them", () =>
     Effect.gen(function*() {
       const models = { mine: { provider: "Echo" }, "gpt-4o": { llm: "Echo" } }
-      assert.lengthOf(yield* names({}), 189)
-      assert.lengthOf(yield* names({ models }), 190)
+      assert.lengthOf(yield* names({}), builtInModels.size)
+      assert.lengthOf(yield* names({ models }), builtInModels.size + 1)
       assert.deepStrictEqual(yield* names({ models, mode: "replace" }), ["gpt-4o", "mine"])
+    }))
+
+  it.effect("has the prices of its settings in place of the built-in ones, under every name of a model", () =>
+    Effect.gen(function*() {
+      const prices = { "gpt-4o-2024-08-06": { input: 1, output: 2 } }
+      const costs = Effect.flatMap(
+        Models,
+        (models) =>
+          Effect.forEach(
+            ["gpt-4o", "gpt-4o-2024-08-06", "gpt-5"],
+            (name) => Effect.map(models.get(name), ({ prices }) => prices?.input)
+          )
+      )
+      const asked = costs.pipe(Effect.provide(JSONModels.layer({ prices })), Candidate.as(Candidate.user("u1")))
+      assert.deepStrictEqual(yield* asked, [1, 1, 1.25])
+      const { message } = yield* Effect.flip(names({ prices: { "gpt-5-min": { input: 0, output: 0 } } }))
+      assert.match(message, /Models\.Settings\.prices.*no model is called "gpt-5-min".*Did you mean "gpt-5-mini"/)
     }))
 
   it.scopedLive("reads a file of one entry, a file of many, and a folder of both", () =>

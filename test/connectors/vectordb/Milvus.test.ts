@@ -52,7 +52,11 @@ describe("Milvus", () => {
     }))
 })
 
-suite("Milvus", Layer.unwrapScoped(Effect.map(MilvusServer.make, ({ url }) => Milvus.contract(settings(url)))))
+suite(
+  "Milvus",
+  Layer.unwrapScoped(Effect.map(MilvusServer.make, ({ url }) => Milvus.contract(settings(url)))),
+  { hasWords: false }
+)
 
 Faults.suite("Milvus", {
   server: Effect.map(MilvusServer.make, ({ port }) => port),

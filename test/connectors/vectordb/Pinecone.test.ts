@@ -77,7 +77,7 @@ suite(
   Layer.unwrapScoped(
     Effect.map(PineconeServer.make({ name: "test", dimension: 64 }), ({ url }) => Pinecone.contract(settings(url)))
   ),
-  { dimensions: 64 }
+  { dimensions: 64, hasWords: false }
 )
 
 Faults.suite("Pinecone", {

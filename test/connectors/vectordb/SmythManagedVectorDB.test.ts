@@ -15,7 +15,7 @@ describe("SmythManaged", () => {
       const acme = yield* open({ url, team: "acme", token: tokens.acme })
       const other = yield* open({ url, team: "other", token: tokens.other })
       const vector = Float32Array.of(1, 0)
-      yield* acme.upsert("c1", [{ id: "p", vector, payload: "acme's", terms: [] }])
+      yield* acme.upsert("c1", [{ id: "p", vector, payload: "acme's", terms: [], words: "" }])
       yield* acme.put("user:ann", "n", "acme's", Option.none())
       assert.deepStrictEqual(yield* other.fetch("c1", ["p"]), [])
       assert.deepStrictEqual(yield* other.get("user:ann", "n"), Option.none())

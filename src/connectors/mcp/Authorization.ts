@@ -1,0 +1,112 @@
+/**
+ * Signing in as the package does it: it finds the authorization server, registers the client where it has to, and leads through
+ * https://modelcontextprotocol.io/specification/2025-11-25/basic/authorization. What it would keep, our caller keeps.
+ */
+import type { OAuthClientProvider, OAuthDiscoveryState } from "@modelcontextprotocol/sdk/client/auth.js"
+import type { OAuthClientInformationMixed, OAuthTokens } from "@modelcontextprotocol/sdk/shared/auth.js"
+import { Option, Redacted } from "effect"
+import type { Authorize, Authorized } from "../../subsystems/io/McpSignIn.ts"
+import type { Connection } from "../../subsystems/io/OAuthTokens.ts"
+import type { Fetch } from "./PolicedFetch.ts"
+
+export interface Settings {
+  readonly redirectUrl: string
+  readonly clientMetadataUrl: string | undefined
+}
+
+type Package = typeof import("@modelcontextprotocol/sdk/client/auth.js")
+
+/** What the first part of a sign-in leaves for the second. */
+interface Kept {
+  client?: OAuthClientInformationMixed
+  verifier?: string
+  discovery?: OAuthDiscoveryState
+}
+
+/** `now`: milliseconds since 1970. */
+export const run = async (
+  sdk: Package,
+  { clientMetadataUrl, redirectUrl }: Settings,
+  server: URL,
+  { answer, client, metadataUrl, scope, state }: Authorize,
+  fetch: Fetch,
+  now: number
+): Promise<Authorized> => {
+  const kept: Kept = Option.match(answer, {
+    onNone: () => ({}),
+    onSome: ({ kept }) => JSON.parse(Redacted.value(kept)) as Kept
+  })
+  const known = Option.map(client, ({ id, secret }): OAuthClientInformationMixed => ({
+    client_id: id,
+    ...Option.match(secret, { onNone: () => ({}), onSome: (secret) => ({ client_secret: Redacted.value(secret) }) })
+  }))
+  const isForItself = Option.exists(client, ({ grant }) => grant === "client_credentials")
+  const wanted = scope ?? Option.getOrUndefined(Option.flatMap(client, (one) => one.scope))
+  let given: OAuthTokens | undefined
+  let page: URL | undefined
+
+  const provider: OAuthClientProvider = {
+    redirectUrl: isForItself ? undefined : redirectUrl,
+    clientMetadata: {
+      client_name: "effect-sre",
+      redirect_uris: [redirectUrl],
+      grant_types: ["authorization_code", "refresh_token"],
+      response_types: ["code"]
+    },
+    ...(clientMetadataUrl === undefined ? {} : { clientMetadataUrl }),
+    ...(isForItself
+      ? {
+        prepareTokenRequest: () =>
+          clientCredentials(wanted ?? kept.discovery?.resourceMetadata?.scopes_supported?.join(" "))
+      }
+      : {}),
+    state: () => state,
+    clientInformation: () => kept.client ?? Option.getOrUndefined(known),
+    saveClientInformation: (client) => void (kept.client = client),
+    // Those there are have been tried already.
+    tokens: () => undefined,
+    saveTokens: (tokens) => void (given = tokens),
+    redirectToAuthorization: (url) => void (page = url),
+    saveCodeVerifier: (verifier) => void (kept.verifier = verifier),
+    codeVerifier: () => kept.verifier ?? "",
+    saveDiscoveryState: (discovery) => void (kept.discovery = discovery),
+    discoveryState: () => kept.discovery
+  }
+  await sdk.auth(provider, {
+    serverUrl: server,
+    fetchFn: fetch,
+    ...(wanted === undefined ? {} : { scope: wanted }),
+    ...(metadataUrl === undefined ? {} : { resourceMetadataUrl: metadataUrl }),
+    ...Option.match(answer, { onNone: () => ({}), onSome: ({ code }) => ({ authorizationCode: code }) })
+  })
+  return given === undefined
+    ? { _tag: "Browser", url: page?.href ?? "", kept: Redacted.make(JSON.stringify(kept)) }
+    : { _tag: "Connection", connection: connectionOf(sdk, kept, given, isForItself, wanted, now) }
+}
+
+const connectionOf = (
+  sdk: Package,
+  { client = { client_id: "" }, discovery }: Kept,
+  { access_token, expires_in, refresh_token, scope }: OAuthTokens,
+  isForItself: boolean,
+  wanted: string | undefined,
+  now: number
+): Connection => {
+  const { authorizationServerMetadata: metadata, authorizationServerUrl = "", resourceMetadata } = discovery ?? {}
+  const method = sdk.selectClientAuthMethod(client, metadata?.token_endpoint_auth_methods_supported ?? [])
+  return {
+    tokenUrl: metadata?.token_endpoint ?? new URL("/token", authorizationServerUrl).href,
+    clientId: client.client_id,
+    clientSecret: client.client_secret === undefined ? undefined : Redacted.make(client.client_secret),
+    scope: scope ?? wanted,
+    resource: resourceMetadata?.resource,
+    grant: isForItself ? "client_credentials" : "refresh_token",
+    authentication: method === "client_secret_basic" ? "basic" : "body",
+    access: Redacted.make(access_token),
+    refresh: refresh_token === undefined ? undefined : Redacted.make(refresh_token),
+    expiresAt: expires_in === undefined ? undefined : now + expires_in * 1000
+  }
+}
+
+const clientCredentials = (scope: string | undefined) =>
+  new URLSearchParams({ grant_type: "client_credentials", ...(scope === undefined ? {} : { scope }) })
