@@ -2,6 +2,7 @@
 import { type Duration, type Effect, Schema } from "effect"
 import type { Template } from "../kernel/TemplateString.ts"
 import type { Usage } from "../subsystems/llm/Prompt.ts"
+import type { Entry } from "./Entry.ts"
 import type { Services } from "./Services.ts"
 
 /**
@@ -144,6 +145,8 @@ export interface Component<Name extends string, C extends Fields, I extends Fiel
    * when the document is loaded, as warnings: when it runs, the component fails with the same words.
    */
   readonly check: (config: Schema.Struct.Type<C>, component: ComponentInfo) => ReadonlyArray<Advice>
+  /** Runs begin at it. */
+  readonly entry: Entry<Schema.Struct.Type<C>> | undefined
   /** Opens a part of the graph of its own: what its inner outputs lead to runs once per item, or in the background. */
   readonly region: Region<Schema.Struct.Type<C>> | undefined
   /** An inert component (a note on the canvas): never run, not part of the graph. */
@@ -217,6 +220,7 @@ export const make = <
   readonly openOutputs?: boolean
   readonly inert?: boolean
   readonly standsFor?: (settings: unknown) => string | undefined
+  readonly entry?: Entry<Schema.Struct.Type<C>>
   readonly region?: Region<Schema.Struct.Type<C>>
   readonly check?: (config: Schema.Struct.Type<C>, component: ComponentInfo) => ReadonlyArray<Advice>
   readonly answer?: (record: AnswerRecord, config: Schema.Struct.Type<C>) => unknown
@@ -235,6 +239,7 @@ export const make = <
   openOutputs: options.openOutputs ?? false,
   inert: options.inert ?? false,
   standsFor: options.standsFor,
+  entry: options.entry,
   region: options.region,
   check: options.check ?? (() => []),
   answer: options.answer,

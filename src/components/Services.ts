@@ -1,6 +1,7 @@
 /** The subsystems a component may ask for. */
 import type { Vault } from "../security/Vault.ts"
 import type { Code } from "../subsystems/compute/Code.ts"
+import type { Computer } from "../subsystems/compute/Computer.ts"
 import type { ApiDocuments } from "../subsystems/io/ApiDocuments.ts"
 import type { Documents } from "../subsystems/io/Documents.ts"
 import type { Mcp } from "../subsystems/io/Mcp.ts"
@@ -15,6 +16,7 @@ import type { Images } from "../subsystems/llm/Images.ts"
 import type { Inference } from "../subsystems/llm/Inference.ts"
 import type { LLM } from "../subsystems/llm/LLM.ts"
 import type { Models } from "../subsystems/llm/Models.ts"
+import type { Speech } from "../subsystems/llm/Speech.ts"
 import type { Cache } from "../subsystems/memory/Cache.ts"
 import type { LLMContext } from "../subsystems/memory/LLMContext.ts"
 import type { AgentCalls } from "./AgentCalls.ts"
@@ -24,6 +26,7 @@ export type Services =
   | ApiDocuments
   | Cache
   | Code
+  | Computer
   | Documents
   | Embeddings
   | Images
@@ -34,6 +37,7 @@ export type Services =
   | Models
   | OAuthTokens
   | Outbound
+  | Speech
   | Storage
   | Vault
   | VectorDB

@@ -1,6 +1,7 @@
 /** Every component an agent may use. */
 import { AgentPlugin } from "./ai/AgentPlugin.ts"
 import { Classifier } from "./ai/Classifier.ts"
+import { ComputerUse } from "./ai/ComputerUse.ts"
 import { GenAILLM } from "./ai/GenAILLM.ts"
 import { HuggingFace } from "./ai/HuggingFace.ts"
 import { ImageGenerator } from "./ai/ImageGenerator.ts"
@@ -45,6 +46,10 @@ import { APIEndpoint } from "./system/APIEndpoint.ts"
 import { APIOutput } from "./system/APIOutput.ts"
 import { ComponentHost } from "./system/ComponentHost.ts"
 import { Note } from "./system/Note.ts"
+import { GmailTrigger } from "./trigger/GmailTrigger.ts"
+import { JobSchedulerTrigger } from "./trigger/JobSchedulerTrigger.ts"
+import { WebhookTrigger } from "./trigger/WebhookTrigger.ts"
+import { WhatsAppTrigger } from "./trigger/WhatsAppTrigger.ts"
 
 export const builtIn = [
   AgentPlugin,
@@ -55,6 +60,7 @@ export const builtIn = [
   Await,
   Classifier,
   ComponentHost,
+  ComputerUse,
   DataSourceCleaner,
   DataSourceIndexer,
   DataSourceLookup,
@@ -67,8 +73,10 @@ export const builtIn = [
   FSleep,
   FTimestamp,
   GenAILLM,
+  GmailTrigger,
   HuggingFace,
   ImageGenerator,
+  JobSchedulerTrigger,
   JSONFilter,
   LLMAssistant,
   LogicAND,
@@ -88,8 +96,10 @@ export const builtIn = [
   OpenAPI,
   PromptGenerator,
   ServerlessCode,
+  WebhookTrigger,
   WebScrape,
   WebSearch,
+  WhatsAppTrigger,
   ZapierAction,
   VisionLLM
 ] as const satisfies ReadonlyArray<Component.Any>

@@ -103,13 +103,14 @@ export const parametersOf = (config: Config, json: boolean): Prompt.Parameters =
 
 /** The text of the answer, streamed on while it arrives where that is asked for. An answer that is not whole is a failure. */
 export const ask = Effect.fnUntraced(function*(
-  { config, json, messages, model, step }: {
+  { config, json, messages, model, step, webSearch }: {
     readonly config: Config
     /** Whether the answer is to be JSON unless the settings say otherwise. */
     readonly json: boolean
     readonly messages: ReadonlyArray<Prompt.Message>
     readonly model: Chosen
     readonly step: Step
+    readonly webSearch?: LLM.WebSearch | undefined
   }
 ) {
   const llm = yield* LLM.LLM
@@ -126,7 +127,7 @@ export const ask = Effect.fnUntraced(function*(
     step.log("warning", `maxThinkingTokens: no provider here takes a number; set reasoningEffort`)
   }
   const parameters = model.isEcho ? {} : parametersOf(config, json)
-  yield* llm.stream({ ...parameters, model: model.name, messages }).pipe(
+  yield* llm.stream({ ...parameters, model: model.name, messages, webSearch }).pipe(
     Stream.runForEachChunk((events) => Effect.sync(() => Array.from(events).forEach(add))),
     Effect.mapError((error) => failed(error.message, text, error))
   )

@@ -28,8 +28,7 @@ export const GenAILLM = Component.make("GenAILLM", {
   openOutputs: true,
   run: Effect.fnUntraced(function*({ config, inputs, step }) {
     const model = yield* Completion.choose(config)
-    const refusal = SearchSettings.refusal(config, model)
-    if (refusal !== undefined) return yield* refusal
+    const webSearch = yield* SearchSettings.searchOf(config, model, step)
     const outputs = model.isEcho ? [] : Completion.customOutputs(step)
     const prompt = Completion.enhance(Completion.render(config.prompt, step), outputs)
     const files = yield* Attachments.load(inputs, step, model)
@@ -40,7 +39,8 @@ export const GenAILLM = Component.make("GenAILLM", {
       json: outputs.length > 0,
       messages: [...system, ...history, Prompt.user(prompt, files)],
       model,
-      step
+      step,
+      webSearch
     })
     return { Reply: Completion.replyOf(text) }
   })

@@ -21,6 +21,8 @@ export const MCPClient = Component.make("MCPClient", {
     transport: Settings.literal(Mcp.Transport.literals, { default: "auto" }),
     /** Sent with every request: an object, or its JSON text; `{{KEY(name)}}` is a secret of the vault. */
     headers: Settings.optional(Templated.FromUnknown),
+    /** The OAuth connection whose token goes with every request; where it has none yet, the failure says where to sign in. */
+    oauth_con_id: Settings.text({ default: "None" }),
     /** What is asked of the model. */
     prompt: Settings.optional(Settings.template({ max: 5000 })),
     /** The tool to call without a model. */
@@ -35,7 +37,8 @@ export const MCPClient = Component.make("MCPClient", {
   run: Effect.fnUntraced(function*({ config, inputs, step }) {
     const filler = Templated.filler(step.data)
     const headers = Redacted.make(yield* Headers.render(config.headers, filler))
-    const server: Mcp.Server = { url: config.mcpUrl, transport: config.transport, headers }
+    const connection = /^\s*(none)?\s*$/i.test(config.oauth_con_id) ? undefined : config.oauth_con_id
+    const server: Mcp.Server = { url: config.mcpUrl, transport: config.transport, headers, connection }
     if (config.tool !== undefined) {
       const given = config.arguments === undefined ? inputs : yield* argumentsOf(config.arguments, filler)
       return { Output: yield* callDirectly(server, config.tool, given) }

@@ -13,6 +13,7 @@ import * as Settings from "../Settings.ts"
 import * as Completion from "./Completion.ts"
 import * as Operations from "./openapi/Operations.ts"
 import * as Request from "./openapi/Request.ts"
+import * as SentFiles from "./openapi/SentFiles.ts"
 import * as Talk from "./Talk.ts"
 
 export const OpenAPI = Component.make("OpenAPI", {
@@ -41,6 +42,7 @@ export const OpenAPI = Component.make("OpenAPI", {
     if (prompt === "") {
       return yield* new Component.ComponentFailed({ message: "Prompt: it is empty, nothing was asked" })
     }
+    const files = SentFiles.of(inputs, step)
     const filler = Templated.filler(step.data)
     const headers = yield* Headers.render(config.headers, filler)
     const credentials = yield* Headers.render(config.credentials, filler, "credentials")
@@ -62,7 +64,7 @@ export const OpenAPI = Component.make("OpenAPI", {
       if (problems.length > 0) {
         return yield* new Component.ComponentFailed({ message: `Not sent: ${problems.slice(0, 10).join("; ")}` })
       }
-      const request = Request.of(operation, args, document, byScheme(document, credentials))
+      const request = yield* Request.of(operation, args, document, byScheme(document, credentials), files)
       const sent = {
         ...request,
         headers: { accept: "application/json", ...request.headers, ...headers },
@@ -70,12 +72,14 @@ export const OpenAPI = Component.make("OpenAPI", {
       }
       const response = yield* Exchange.send(sent, { connection, retries: 0 })
       step.log("debug", `${operation.method} ${operation.path}: ${response.status}`)
-      return (yield* Effect.mapError(Reply.read(response), withBody)).Response
+      const answer = (yield* Effect.mapError(Reply.read(response), withBody)).Response
+      files.answered(answer)
+      return answer
     }, Effect.scoped)
     const text = yield* Talk.ask({
       config,
       system: step.render(config.descForModel) || hint,
-      prompt,
+      prompt: files.told === "" ? prompt : `${prompt}\n\n${files.told}`,
       tools: Talk.named(operations.callable, ({ name }) => name).map(([name, operation]) => ({
         tool: { name, description: operation.description, parameters: operation.schema },
         status: `Calling ${operation.name}`,

@@ -1,8 +1,10 @@
-/** Settings for searches that a provider does before it answers: read and kept; no connector offers such a search. */
-import { Schema } from "effect"
-import { ComponentFailed } from "../Component.ts"
+/** Settings for searches that a provider does before it answers: of the web; those of `useSearch` no connector offers. */
+import { Either, Schema } from "effect"
+import type * as TemplateString from "../../kernel/TemplateString.ts"
+import type { WebSearch } from "../../subsystems/llm/LLM.ts"
+import { ComponentFailed, type Step } from "../Component.ts"
 import * as Settings from "../Settings.ts"
-import type { Chosen } from "./Completion.ts"
+import * as Completion from "./Completion.ts"
 
 const list = (max: number) => Settings.optional(Settings.text({ max }))
 const count = Settings.optional(Settings.integer({ min: 0, max: 1_000_000_000 }))
@@ -11,12 +13,15 @@ const date = Settings.optional(
 )
 
 export const settings = {
+  /** Lets a model with the feature `search` search the web; the sources it names are listed at the end of the answer. */
   useWebSearch: Settings.boolean({ default: false }),
+  /** How much of what was found the model reads. */
   webSearchContextSize: Settings.literal(["high", "medium", "low"], { default: "medium" }),
   webSearchCity: Settings.optional(Settings.template({ max: 255 })),
   webSearchCountry: Settings.optional(Settings.template({ max: 255 })),
   webSearchRegion: Settings.optional(Settings.template({ max: 255 })),
   webSearchTimezone: Settings.optional(Settings.template({ max: 255 })),
+  /** Refused, with the settings for it below: no connector offers this search. */
   useSearch: Settings.boolean({ default: false }),
   searchMode: Settings.optional(Settings.literal(["auto", "on", "off"])),
   returnCitations: Settings.optional(Settings.boolean()),
@@ -37,15 +42,40 @@ export const settings = {
   toDate: date
 } as const
 
-/** An answer without the search that was asked for would pass for one with it. */
-export const refusal = (
-  config: { readonly useWebSearch: boolean; readonly useSearch: boolean },
-  { isEcho, name, provider }: Chosen
-): ComponentFailed | undefined => {
-  const used = config.useWebSearch ? "useWebSearch" : config.useSearch ? "useSearch" : undefined
-  return used === undefined || isEcho ? undefined : new ComponentFailed({
-    message:
-      `${used}: ${provider} searches nothing for the model "${name}" here. Turn the setting off, or search with a ` +
-      `component before this one`
+type Config = Schema.Struct.Type<typeof settings>
+
+/** The search to ask for, if any. An answer without the one that was asked for would pass for one with it. */
+export const searchOf = (
+  config: Config,
+  model: Completion.Chosen,
+  step: Step
+): Either.Either<WebSearch | undefined, ComponentFailed> => {
+  if (model.isEcho) return Either.right(undefined)
+  if (config.useSearch) return Either.left(refusal("useSearch", model))
+  if (!config.useWebSearch) return Either.right(undefined)
+  // Of a model that lists no features it is unknown, and the provider decides.
+  if (model.features.length > 0 && !model.features.includes("search")) {
+    return Either.left(refusal("useWebSearch", model))
+  }
+  const written = (template: TemplateString.Template | undefined) => {
+    const text = template === undefined ? "" : Completion.render(template, step).trim()
+    return text === "" ? undefined : text
+  }
+  const location = {
+    city: written(config.webSearchCity),
+    country: written(config.webSearchCountry),
+    region: written(config.webSearchRegion),
+    timezone: written(config.webSearchTimezone)
+  }
+  return Either.right({
+    contextSize: config.webSearchContextSize,
+    ...(Object.values(location).every((one) => one === undefined) ? {} : { location })
   })
 }
+
+const refusal = (setting: string, { name, provider }: Completion.Chosen) =>
+  new ComponentFailed({
+    message:
+      `${setting}: ${provider} searches nothing for the model "${name}" here. Turn the setting off, choose a model ` +
+      `with the feature "search" and useWebSearch, or search with a component before this one`
+  })

@@ -3,7 +3,7 @@ import { Method, Outbound } from "../../subsystems/io/Outbound.ts"
 import * as Component from "../Component.ts"
 import * as Port from "../Port.ts"
 import * as Settings from "../Settings.ts"
-import { runCode } from "./RunCode.ts"
+import { advise, runCode } from "./RunCode.ts"
 
 export const ECMASandbox = Component.make("ECMASandbox", {
   description:
@@ -14,6 +14,7 @@ export const ECMASandbox = Component.make("ECMASandbox", {
   outputs: Schema.Struct({ Output: Port.Any }),
   openInputs: true,
   openOutputs: true,
+  check: ({ code }) => advise("code", code),
   run: Effect.fnUntraced(function*({ config, inputs, step }) {
     if (!/\bfetch\b/.test(config.code)) return yield* runCode(step, { code: config.code, inputs })
     const { request } = yield* Outbound

@@ -1,6 +1,7 @@
 /** What the components that run code have in common: limits, what the code says, and failures as a person reads them. */
 import { Duration, Effect } from "effect"
 import { Code, type CodeError, type Request } from "../../subsystems/compute/Code.ts"
+import * as Main from "../../subsystems/compute/Main.ts"
 import * as Component from "../Component.ts"
 
 /** Of one call; code that waits for others may take longer than it may compute. */
@@ -26,7 +27,14 @@ const told = (step: Component.Step, logs: ReadonlyArray<{ readonly level: string
   for (const { level, text } of logs) step.log(levels[level as keyof typeof levels] ?? "info", text)
 }
 
-const messageOf = (error: CodeError) => {
-  if (error._tag !== "CodeFailed" || error.line === undefined) return error.message
-  return `${error.message} (line ${error.line}${error.column === undefined ? "" : `, column ${error.column}`})`
+const messageOf = (error: CodeError) => error._tag === "CodeFailed" ? placed(error) : error.message
+
+/** `SyntaxError: Unexpected token (line 2, column 3)` */
+export const placed = ({ column, line, message }: Main.Problem): string =>
+  line === undefined ? message : `${message} (line ${line}${column === undefined ? "" : `, column ${column}`})`
+
+/** What keeps the code in a setting from being run, as it is told when a document is loaded. */
+export const advise = (setting: string, code: string): ReadonlyArray<Component.Advice> => {
+  const problem = Main.problemIn(code)
+  return problem === undefined ? [] : [{ setting, problem: placed(problem) }]
 }

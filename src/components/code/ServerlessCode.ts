@@ -3,10 +3,11 @@ import { createHash } from "node:crypto"
 import * as Secrets from "../../security/Secrets.ts"
 import { Vault } from "../../security/Vault.ts"
 import type { VendorAccount } from "../../subsystems/compute/Code.ts"
+import * as Main from "../../subsystems/compute/Main.ts"
 import * as Component from "../Component.ts"
 import * as Port from "../Port.ts"
 import * as Settings from "../Settings.ts"
-import { runCode } from "./RunCode.ts"
+import { advise, placed, runCode } from "./RunCode.ts"
 
 const Config = Schema.Struct({
   code: Settings.text({ max: 500_000, default: "" }),
@@ -31,8 +32,12 @@ export const ServerlessCode = Component.make("ServerlessCode", {
   outputs: Schema.Struct({ Output: Port.Any }),
   openInputs: true,
   openOutputs: true,
-  check: ({ code, code_body }) =>
-    code === "" && code_body === "" ? [{ setting: "code", problem: "there is no code" }] : [],
+  check: (config, { inputs }) =>
+    config.code === "" && config.code_body === ""
+      ? [{ setting: "code", problem: "there is no code" }]
+      : config.code !== ""
+      ? advise("code", withSecrets(config.code).code)
+      : adviseParts(config, inputs.map(({ name }) => name)),
   run: Effect.fnUntraced(function*({ config, inputs, step }) {
     const { code, names } = withSecrets(codeOf(config, Object.keys(inputs)))
     const vault = yield* Vault
@@ -54,6 +59,18 @@ export const ServerlessCode = Component.make("ServerlessCode", {
 const codeOf = ({ code, code_body, code_imports }: Config, inputs: ReadonlyArray<string>) => {
   const parameters = inputs.filter((name) => /^[\p{ID_Start}$_][\p{ID_Continue}$]*$/u.test(name))
   return code !== "" ? code : `${code_imports}\nasync function main(${parameters.join(", ")}) {\n${code_body}\n}`
+}
+
+/** The two parts are checked as the one that runs; what is wrong is told with its place in the part it is in. */
+const adviseParts = (config: Config, inputs: ReadonlyArray<string>): ReadonlyArray<Component.Advice> => {
+  const problem = Main.problemIn(withSecrets(codeOf(config, inputs)).code)
+  if (problem === undefined) return []
+  const { code_body, code_imports } = config
+  const above = code_imports.split("\n").length
+  const { line = 0 } = problem
+  if (line <= above) return [{ setting: "code_imports", problem: placed(problem) }]
+  const last = code_body.split("\n").length
+  return [{ setting: "code_body", problem: placed({ ...problem, line: Math.min(line - above - 1, last) }) }]
 }
 
 /** A token, also one in quotes, becomes the value: secrets are no part of the code. */

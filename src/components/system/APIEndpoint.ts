@@ -31,6 +31,7 @@ export const APIEndpoint = Component.make("APIEndpoint", {
   outputs: Schema.Struct({ headers: Port.Record, body: Port.Any, query: Port.Record, params: Port.Record }),
   openInputs: true,
   openOutputs: true,
+  entry: { kind: "call" },
   run: ({ step }) => {
     const { body, headers, query } = step.run.request
     const files = step.component.inputs.filter(({ type }) => fileTypes.has(type.toLowerCase())).map(({ name }) => name)

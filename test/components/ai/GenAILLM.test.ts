@@ -3,6 +3,7 @@ import { Effect } from "effect"
 import { GenAILLM } from "../../../src/components/ai/GenAILLM.ts"
 import * as Candidate from "../../../src/security/Candidate.ts"
 import * as Prompt from "../../../src/subsystems/llm/Prompt.ts"
+import * as OpenAIServer from "../../fixtures/OpenAIServer.ts"
 import * as TestModel from "./models.ts"
 
 const settings = { model: "test", prompt: "Look at {{Input}}" }
@@ -174,11 +175,47 @@ describe("GenAILLM", () => {
           safeSearch: "true"
         }
         assert.deepStrictEqual(yield* model.run(GenAILLM, { settings: { ...settings, ...unused } }), { Reply: "ok" })
+        assert.notProperty(model.asked()[0], "web_search_options")
         for (const name of ["useWebSearch", "useSearch"]) {
           const error = yield* Effect.flip(model.run(GenAILLM, { settings: { ...settings, [name]: true } }))
-          assert.match(error.message, new RegExp(`^${name}: OpenAI`))
+          assert.match(error.message, new RegExp(`^${name}: OpenAI searches nothing for the model "test"`))
         }
         assert.lengthOf(model.asked(), 1)
+      }))
+
+    it.scopedLive("go to a model that searches, from where the asker is, and its sources end the answer", () =>
+      Effect.gen(function*() {
+        const said = { choices: [{ index: 0, delta: { content: "So it is [1]." } }], citations: ["https://a.example"] }
+        const model = yield* TestModel.make({
+          packets: [OpenAIServer.event(said), OpenAIServer.delta({}, "stop"), OpenAIServer.event("[DONE]")]
+        })
+        const outputs = yield* model.run(GenAILLM, {
+          settings: {
+            ...settings,
+            model: "searcher",
+            useWebSearch: "true",
+            webSearchContextSize: "high",
+            webSearchCity: "{{place}}",
+            webSearchCountry: "NO",
+            webSearchRegion: " "
+          },
+          inputs: { Input: "it", place: "Oslo" }
+        })
+        assert.deepStrictEqual(outputs, { Reply: "So it is [1].\n\nSources:\n1. https://a.example" })
+        assert.deepStrictEqual(model.asked()[0]?.["web_search_options"], {
+          search_context_size: "high",
+          user_location: { type: "approximate", approximate: { city: "Oslo", country: "NO" } }
+        })
+      }))
+
+    it.scopedLive("do not matter to Echo", () =>
+      Effect.gen(function*() {
+        const model = yield* TestModel.make("ok")
+        const echoed = { ...settings, model: "Echo", useWebSearch: true, useSearch: true }
+        assert.deepStrictEqual(yield* model.run(GenAILLM, { settings: echoed, inputs: { Input: "it" } }), {
+          Reply: "Look at it"
+        })
+        assert.lengthOf(model.asked(), 0)
       }))
 
     const wrong = { maxSearchResults: 101, fromDate: "31.01.2025", searchDataSources: ["tv"], postViewCount: -1 }

@@ -1,8 +1,14 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
+import { join } from "node:path"
 import { MCPClient } from "../../../src/components/ai/MCPClient.ts"
+import { JSONFileManagedVault } from "../../../src/connectors/managedvault/JSONFileManagedVault.ts"
+import * as Candidate from "../../../src/security/Candidate.ts"
+import * as Mcp from "../../../src/subsystems/io/Mcp.ts"
 import * as McpServer from "../../fixtures/McpServer.ts"
+import * as McpSignInServer from "../../fixtures/McpSignInServer.ts"
 import { perFile } from "../../fixtures/PerFile.ts"
+import { tempFolder } from "../../fixtures/TempFolder.ts"
 import * as Kernel from "./kernel.ts"
 
 const server = perFile(McpServer.everything("streamableHttp"))
@@ -49,6 +55,30 @@ describe("MCPClient", () => {
       const image = yield* run({ tool: "get-tiny-image" })
       const file = (image["Output"] as ReadonlyArray<Record<string, unknown>>).find((one) => typeof one === "object")
       assert.deepInclude(file, { mimetype: "image/png" })
+    }))
+
+  it.scopedLive("sends the token of a connection, and fails with the place to sign in where it has none yet", () =>
+    Effect.gen(function*() {
+      const server = yield* McpSignInServer.make()
+      const file = join(yield* tempFolder, "tokens.json")
+      const kernel = yield* Kernel.make([], {
+        allow: [server.rule],
+        managedVault: JSONFileManagedVault.layer({ file })
+      })
+      const settings = { mcpUrl: server.url, tool: "whoami", oauth_con_id: "files" }
+      const call = kernel.run(MCPClient, { settings })
+      const { cause, message } = yield* Effect.flip(call)
+      assert.instanceOf(cause, Mcp.SignInNeeded)
+      const { url } = cause as Mcp.SignInNeeded
+      assert.include(message, url)
+      const address = yield* server.browse(url)
+      yield* Effect.flatMap(Mcp.Mcp, (mcp) => mcp.signIn({ url: server.url, connection: "files" }, address)).pipe(
+        Candidate.as(Kernel.agent),
+        Effect.provide(kernel.context)
+      )
+      assert.deepStrictEqual(yield* call, { Output: "whoami ran" })
+      const refused = yield* Effect.flip(kernel.run(MCPClient, { settings: { ...settings, oauth_con_id: "None" } }))
+      assert.include(refused.message, "Unauthorized")
     }))
 
   it.scopedLive("says what is wrong", () =>

@@ -116,7 +116,6 @@ describe("OpenAPI", () => {
         "filter",
         "X-Trace"
       ])
-      assert.notInclude(JSON.stringify(requests), "upload")
       const [, get, post, form] = server.requests
       assert.strictEqual(get?.url, "/v1/pets/a%2Fb?tags=x&tags=y+z&ids=1%2C2&filter%5Bcolor%5D=red")
       assert.deepInclude(get?.headers, { "x-trace": "t1", "x-key": "s3cret" })
@@ -160,7 +159,91 @@ describe("OpenAPI", () => {
       yield* kernel.run(OpenAPI, { settings, inputs: { Prompt: "Hi" } })
       const [request] = yield* kernel.requests
       assert.deepStrictEqual(request?.messages[0], { role: "system", content: "About pets." })
-      assert.lengthOf(request?.tools ?? [], 3)
+      assert.lengthOf(request?.tools ?? [], 4)
+    }))
+
+  it.scopedLive("sends files: alone, in forms, those of the inputs and those the API gave; and no others of the agent", () =>
+    Effect.gen(function*() {
+      const png = new Uint8Array([137, 80, 78, 71, 13, 10, 26, 10, 1, 2, 3])
+      const file = { type: "string", format: "binary" }
+      const form = {
+        type: "object",
+        required: ["photo"],
+        properties: {
+          title: { type: "string" },
+          tags: { type: "array", items: { type: "string" } },
+          about: { type: "object" },
+          photo: { ...file, description: "Of the pet" },
+          more: { type: "array", items: { type: "string", contentMediaType: "application/pdf" } }
+        }
+      }
+      const body = (content: object) => ({ requestBody: { required: true, content }, responses })
+      const server = yield* HttpServer.make(({ method, url }, response) => {
+        if (url === "/openapi.json") {
+          return HttpServer.json(response, 200, {
+            openapi: "3.1.0",
+            info: { title: "Files", version: "1" },
+            paths: {
+              "/form": { post: { operationId: "form", ...body({ "multipart/form-data": { schema: form } }) } },
+              "/raw": {
+                put: { operationId: "raw", ...body({ "image/*": { schema: file } }) },
+                get: { operationId: "fetchOne", responses }
+              },
+              "/octets": { post: { operationId: "octets", ...body({ "application/octet-stream": {} }) } },
+              "/xml": { post: { operationId: "xml", ...body({ "application/xml": { schema: { type: "object" } } }) } }
+            }
+          })
+        }
+        if (method === "GET") return void response.writeHead(200, { "content-type": "image/png" }).end(png)
+        return HttpServer.json(response, 200, { ok: true })
+      })
+      const kernel = yield* Kernel.make([
+        call("form", {
+          body: { title: "Rex", tags: ["a", "b"], about: { age: 3 }, photo: "photo", more: ["data:text/csv,a;b"] }
+        }),
+        call("raw", { body: "photo" }),
+        call("fetchOne", {}),
+        "Done.",
+        call("octets", { body: "smythfs://a1.agent/secret.txt" }),
+        call("form", { body: { title: "no photo" } }),
+        "Sorry."
+      ], { allow: [server.rule] })
+      const settings = { model, specUrl: `${server.url}/openapi.json` }
+      const inputs = { Prompt: "Go", photo: png }
+      const ports = ["Prompt", { name: "photo", type: "Binary" }]
+      yield* kernel.run(OpenAPI, { settings, inputs, ports })
+      const requests = yield* kernel.requests
+      assert.include(JSON.stringify(requests[0]?.messages.at(-1)), `Files you were given, by name: \\"photo\\"`)
+      const tools = requests[0]?.tools ?? []
+      assert.sameMembers(tools.map(({ name }) => name), ["form", "raw", "fetchOne", "octets"])
+      const shown = JSON.stringify(tools.find(({ name }) => name === "form")?.parameters)
+      assert.include(shown, "Of the pet. A file:")
+      assert.notInclude(shown, "binary")
+
+      const [, posted, put] = server.requests
+      assert.match(posted?.headers["content-type"] ?? "", /^multipart\/form-data; boundary=/)
+      const sent = yield* Effect.promise(() =>
+        new Response(posted?.bytes, { headers: { "content-type": posted?.headers["content-type"] ?? "" } }).formData()
+      )
+      assert.deepStrictEqual(sent.getAll("tags"), ["a", "b"])
+      assert.deepStrictEqual([sent.get("title"), sent.get("about")], ["Rex", `{"age":3}`])
+      const photo = sent.get("photo") as File
+      assert.strictEqual(photo.type, "image/png")
+      assert.deepStrictEqual(new Uint8Array(yield* Effect.promise(() => photo.arrayBuffer())), png)
+      assert.strictEqual(yield* Effect.promise(() => (sent.get("more") as File).text()), "a;b")
+      assert.strictEqual(put?.headers["content-type"], "image/png")
+      assert.deepStrictEqual(new Uint8Array(put?.bytes ?? []), png)
+      const given = JSON.stringify(requests[3]?.messages.at(-1))
+      assert.match(given, /smythfs:/)
+      assert.include(given, "image/png")
+
+      yield* kernel.run(OpenAPI, { settings, inputs: { Prompt: "Steal" } })
+      const [stolen, missing] = (yield* kernel.requests).slice(5).map(({ messages }) =>
+        (messages.at(-1)?.content as unknown as Results)[0]
+      )
+      assert.include(String(stolen?.result), "there is no file")
+      assert.include(String(missing?.result), "required property 'photo'")
+      assert.lengthOf(server.requests.filter(({ method }) => method !== "GET"), 2)
     }))
 
   it.scopedLive("sends credentials to no other place than the document's own, unless told to", () =>

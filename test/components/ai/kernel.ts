@@ -14,7 +14,7 @@ export const agent = Candidate.agent("a1")
 /** Components run as the agent `a1`; the team of everybody has `secrets`. */
 export const make = (
   turns: ReadonlyArray<TestLLM.Turn>,
-  { secrets = {}, ...options }: Pick<TestKernel.Options, "allow"> & {
+  { secrets = {}, ...options }: Pick<TestKernel.Options, "allow" | "managedVault"> & {
     readonly secrets?: Readonly<Record<string, string>>
   } = {}
 ) =>

@@ -1,9 +1,13 @@
 import { assert, layer } from "@effect/vitest"
 import { Effect, Layer } from "effect"
+import * as AgentDefinition from "../../../src/agents/AgentDefinition.ts"
+import * as Compile from "../../../src/agents/Compile.ts"
 import { ECMASandbox } from "../../../src/components/code/ECMASandbox.ts"
+import { APIEndpoint } from "../../../src/components/system/APIEndpoint.ts"
 import { ECMASandbox as Sandbox } from "../../../src/connectors/code/ECMASandbox.ts"
 import { UndiciOutbound } from "../../../src/connectors/outbound/UndiciOutbound.ts"
 import * as Candidate from "../../../src/security/Candidate.ts"
+import { agentDocument, endpoint } from "../../agents/documents.ts"
 import * as HttpServer from "../../fixtures/HttpServer.ts"
 import { runComponent, type RunOptions } from "../harness.ts"
 
@@ -42,6 +46,32 @@ layer(services, { excludeTestServices: true })("ECMASandbox", (it) => {
       assert.include(yield* message("async function main() {\n  return (\n}"), "(line 3")
       assert.include(yield* message("async function main() { return require('fs') }"), "require")
       assert.include(yield* message(""), "code")
+    }))
+
+  it.effect("what keeps code from running is told when the document is loaded, in the words of the run, with its place", () =>
+    Effect.gen(function*() {
+      const told = (code: string) =>
+        AgentDefinition.fromUnknown(
+          agentDocument({ E: endpoint("v"), C: { name: "ECMASandbox", data: { code }, in: ["v"] } }, ["E.v -> C.v"])
+        ).pipe(
+          Effect.flatMap((definition) => Compile.compile(definition, Compile.registry([ECMASandbox, APIEndpoint]))),
+          Effect.map(({ warnings }) => warnings)
+        )
+      for (
+        const [code, place] of [
+          ["async function main() {\n  return (\n}", "(line 3, column 1)"],
+          ["const a = 1\nconst a = 2\nasync function main() {}", "(line 2, column 7)"],
+          ["function main() {}", "async"],
+          ["1", "async function main"]
+        ] as const
+      ) {
+        const [warning] = yield* told(code)
+        assert.deepInclude(warning, { component: "C", path: "components[1].data.code" })
+        assert.include(warning?.problem, place)
+        assert.strictEqual((yield* Effect.flip(run(code))).message, warning?.problem)
+      }
+      assert.deepStrictEqual(yield* told("import x from 'x'\nexport const main = async (a, b) => a?.b ?? 1n"), [])
+      assert.deepStrictEqual(yield* told("async function main({ a }) { return `${a}` }"), [])
     }))
 
   it.effect("what the code says is told to whoever watches the run", () =>

@@ -60,6 +60,27 @@ layer(Layer.merge(ECMASandbox.layer({ workers: 1 }), vault), { excludeTestServic
       assert.notInclude(message, "secret")
     }))
 
+  it.effect("what keeps code from running is told when the document is loaded, with its place in the part it is in", () =>
+    Effect.sync(() => {
+      const told = (settings: Record<string, string>, inputs: ReadonlyArray<string> = []) =>
+        ServerlessCode.check(
+          { code: "", code_imports: "", code_body: "", ...settings } as never,
+          { inputs: inputs.map((name) => ({ name })) } as never
+        )
+      const [whole] = told({ code: "async function main() {\n return {{KEY(a)}} +\n}" })
+      assert.strictEqual(whole?.setting, "code")
+      assert.include(whole?.problem, "(line 3, column 1)")
+      const [imports] = told({ code_imports: "const a = 1\nconst = 2", code_body: "return a" })
+      assert.strictEqual(imports?.setting, "code_imports")
+      assert.include(imports?.problem, "(line 2, column 7)")
+      const [body] = told({ code_imports: "const a = 1\n", code_body: "let n = 1\n  let v" }, ["v"])
+      assert.deepInclude(body, { setting: "code_body" })
+      assert.include(body?.problem, "(line 2, column 7)")
+      const [open] = told({ code_body: "if (true) {" })
+      assert.include(open?.problem, "(line 1,")
+      assert.deepStrictEqual(told({ code_imports: "const a = '{{KEY(x)}}'", code_body: "return a + v" }, ["v"]), [])
+    }))
+
   it.effect("no code is told of at load, and fails the run", () =>
     Effect.gen(function*() {
       assert.lengthOf(ServerlessCode.check({ code: "", code_body: "" } as never, {} as never), 1)

@@ -1,6 +1,9 @@
 /** The operations of an API as a model sees them: one object of arguments each. */
+import { Record } from "effect"
 import type { ApiDocument, JsonSchema, Operation, Parameter } from "../../../subsystems/io/ApiDocuments.ts"
 import type { Method } from "../../../subsystems/io/Outbound.ts"
+import { isObject } from "../Completion.ts"
+import * as SentFiles from "./SentFiles.ts"
 
 export interface Callable {
   /** The operation's id, else one made of its method and path. */
@@ -39,7 +42,9 @@ export const of = (document: ApiDocument, base: string, server: string | undefin
       const body = bodyOf(operation)
       if (address === undefined) omitted.push(`${shown}: the address of its server cannot be read`)
       else if (body === "unsupported") {
-        omitted.push(`${shown}: its body is neither JSON, a form nor text, but ${mediaTypes(operation).join(", ")}`)
+        omitted.push(
+          `${shown}: its body is neither JSON, a form, text nor a file, but ${mediaTypes(operation).join(", ")}`
+        )
       } else {
         const parameters = parametersOf(document, [...item.parameters, ...operation.parameters])
         callable.push({
@@ -87,11 +92,50 @@ const mediaTypes = ({ requestBody }: Operation) => Object.keys(requestBody?.cont
 
 const bodyOf = (operation: Operation): string | "unsupported" | undefined => {
   const types = mediaTypes(operation)
-  return types.length === 0 ?
-    undefined :
-    types.find((type) => /^application\/(json|x-www-form-urlencoded|([\w.-]+\+)json)\b|^text\/|^\*\/\*/.test(type)) ??
-      "unsupported"
+  return types.length === 0 ? undefined : types.find(isText) ?? types.find((type) => kindOf(type) === "form") ??
+    types.find((type) => kindOf(type) === "file" && isFileBody(operation.requestBody?.content[type]?.schema ?? {})) ??
+    "unsupported"
 }
+
+const isText = (type: string) =>
+  /^application\/(json|x-www-form-urlencoded|([\w.-]+\+)json)\b|^text\/|^\*\/\*/.test(type)
+
+/** What the argument for a body of this media type is: a value, an object with files in it, or a file. */
+export const kindOf = (mediaType: string): "value" | "form" | "file" =>
+  isText(mediaType)
+    ? "value"
+    : mediaType.startsWith("multipart/form-data")
+    ? "form"
+    : mediaType.startsWith("multipart/")
+    ? "value"
+    : "file"
+
+/** Bytes, in the words of OpenAPI 3.0 (`format`) or 3.1 (`contentMediaType`). */
+export const isFile = ({ contentEncoding, contentMediaType, format }: JsonSchema): boolean =>
+  format === "binary" ||
+  (typeof contentMediaType === "string" && contentEncoding === undefined && !isText(contentMediaType))
+
+/** In 3.1 a body of bytes needs no schema. */
+const isFileBody = (schema: JsonSchema): boolean =>
+  isFile(schema) || Object.keys(schema).every((key) => key === "description")
+
+/** A file is a text to a model: what stands for it. */
+const withFiles = (schema: JsonSchema): JsonSchema => {
+  if (isFile(schema)) return fileSchema(schema)
+  const { items, properties } = schema
+  return {
+    ...schema,
+    ...(isObject(items) ? { items: withFiles(items) } : {}),
+    ...(isObject(properties)
+      ? { properties: Record.map(properties, (one) => isObject(one) ? withFiles(one) : one) }
+      : {})
+  }
+}
+
+const fileSchema = ({ description }: JsonSchema): JsonSchema => ({
+  type: "string",
+  description: typeof description === "string" ? `${description}. ${SentFiles.described}` : SentFiles.described
+})
 
 const free = (name: string, parameters: ReadonlyMap<string, Parameter>) =>
   parameters.has(name) ? `request_${name}` : name
@@ -101,7 +145,7 @@ const schemaOf = (
   parameters: ReadonlyMap<string, Parameter>,
   mediaType: string | undefined
 ): JsonSchema => {
-  const properties: Record<string, JsonSchema> = {}
+  const properties: { [name: string]: JsonSchema } = {}
   const required: Array<string> = []
   for (const [argument, { content, description, in: place, required: isRequired, schema }] of parameters) {
     const type = schema ?? Object.values(content)[0]?.schema ?? {}
@@ -110,7 +154,9 @@ const schemaOf = (
   }
   if (mediaType !== undefined) {
     const argument = free("body", parameters)
-    properties[argument] = requestBody?.content[mediaType]?.schema ?? {}
+    const schema = requestBody?.content[mediaType]?.schema ?? {}
+    const kind = kindOf(mediaType)
+    properties[argument] = kind === "value" ? schema : kind === "file" ? fileSchema(schema) : withFiles(schema)
     if (requestBody?.required === true) required.push(argument)
   }
   return { type: "object", properties, required, additionalProperties: false }

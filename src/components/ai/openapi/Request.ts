@@ -1,9 +1,12 @@
 /** A call of an operation as an HTTP request: https://spec.openapis.org/oas/v3.1.0#style-values */
+import { Effect } from "effect"
 import * as Json from "../../../kernel/Json.ts"
-import type { ApiDocument, Parameter, SecurityScheme } from "../../../subsystems/io/ApiDocuments.ts"
+import type { ApiDocument, Operation, Parameter, SecurityScheme } from "../../../subsystems/io/ApiDocuments.ts"
 import type { OutboundRequest } from "../../../subsystems/io/Outbound.ts"
+import * as Multipart from "../../external/Multipart.ts"
 import { isObject } from "../Completion.ts"
-import type { Callable } from "./Operations.ts"
+import * as Operations from "./Operations.ts"
+import type { SentFiles } from "./SentFiles.ts"
 
 type Values = Readonly<Record<string, unknown>>
 
@@ -12,12 +15,13 @@ export interface Request extends OutboundRequest {
 }
 
 /** `credentials`: by the name of their security scheme. The arguments fit the operation's schema. */
-export const of = (
-  { body, method, operation, parameters, path, server }: Callable,
+export const of = Effect.fnUntraced(function*(
+  { body, method, operation, parameters, path, server }: Operations.Callable,
   args: Values,
   document: ApiDocument,
-  credentials: Readonly<Record<string, string>>
-): Request => {
+  credentials: Readonly<Record<string, string>>,
+  files: SentFiles
+) {
   const url = new URL(server)
   const headers: Record<string, string> = {}
   const cookies: Array<string> = []
@@ -50,11 +54,35 @@ export const of = (
   }
   if (cookies.length > 0) headers["cookie"] = cookies.join("; ")
   url.pathname = url.pathname.replace(/\/+$/, "") + filled
-  const content = body === undefined ? undefined : args[body.argument]
-  if (body === undefined || content === undefined) return { method, url: url.href, headers }
-  const type = body.mediaType.startsWith("*/") ? "application/json" : body.mediaType
-  return { method, url: url.href, headers: { ...headers, "content-type": type }, body: encoded(type, content) }
-}
+  const given = body === undefined ? undefined : args[body.argument]
+  if (body === undefined || given === undefined) return { method, url: url.href, headers }
+  const { content, mediaType } = yield* bodyOf(body.mediaType, given, operation, files)
+  return { method, url: url.href, headers: { ...headers, "content-type": mediaType }, body: content }
+})
+
+const bodyOf = (mediaType: string, given: unknown, { requestBody }: Operation, files: SentFiles) =>
+  Effect.gen(function*() {
+    const kind = Operations.kindOf(mediaType)
+    if (kind === "value") {
+      const type = mediaType.startsWith("*/") ? "application/json" : mediaType
+      return { mediaType: type, content: encoded(type, given) }
+    }
+    if (kind === "file") {
+      const file = yield* files.load(Json.toText(given))
+      return { mediaType: mediaType.includes("*") ? file.mediaType : mediaType, content: file.bytes }
+    }
+    const schema = requestBody?.content[mediaType]?.schema ?? {}
+    const parts: Array<Multipart.Field> = []
+    for (const [name, value] of Object.entries(isObject(given) ? given : {})) {
+      const property = isObject(schema["properties"]) ? schema["properties"][name] : undefined
+      const isFile = isObject(property) && Operations.isFile(isObject(property["items"]) ? property["items"] : property)
+      for (const one of [value].flat()) {
+        if (one === undefined || one === null) continue
+        parts.push([name, isFile ? yield* files.load(Json.toText(one)) : Json.toText(one)])
+      }
+    }
+    return yield* Multipart.encode(parts)
+  })
 
 /** The first alternative whose credentials are all there. */
 const schemesOf = (security: ReadonlyArray<Values>, credentials: Values): ReadonlyArray<string> =>

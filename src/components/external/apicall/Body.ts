@@ -5,6 +5,7 @@ import type { Template } from "../../../kernel/TemplateString.ts"
 import type { Vault, VaultError } from "../../../security/Vault.ts"
 import * as Files from "../../../subsystems/io/Files.ts"
 import { ComponentFailed, type Step } from "../../Component.ts"
+import * as Multipart from "../Multipart.ts"
 import * as Templated from "./Templated.ts"
 
 export const contentTypes = [
@@ -101,28 +102,17 @@ const binary: Renderer = (body, filler) =>
 const multipart: Renderer = (body, filler, step) =>
   Effect.gen(function*() {
     const fields = yield* formFields(body, filler)
-    const data = new FormData()
+    const parts: Array<Multipart.Field> = []
     for (const [name, field] of fields) {
       const token = field._tag === "Text" ? filler.token(field.template) : undefined
       const value = yield* filler.whole(field)
       const isFile = token !== undefined && isFilePort(step, token.name)
-      for (const one of Array.isArray(value) && (isFile || value.some(isFileLike)) ? value : [value]) {
+      for (const one of Array.isArray(value) && (isFile || value.some(Multipart.isFileLike)) ? value : [value]) {
         if (isNothing(one)) continue
-        if (isFile || isFileLike(one)) {
-          const file = yield* Files.load(one)
-          data.append(name, new Blob([file.bytes], { type: file.mediaType }), file.name)
-        } else {
-          data.append(name, Json.toText(one))
-        }
+        parts.push([name, isFile || Multipart.isFileLike(one) ? yield* Files.load(one) : Json.toText(one)])
       }
     }
-    const encoded = new Response(data)
-    const content = yield* Effect.promise(() => encoded.arrayBuffer())
-    return {
-      content: new Uint8Array(content),
-      mediaType: encoded.headers.get("content-type") ?? "multipart/form-data",
-      fixed: true
-    }
+    return { ...yield* Multipart.encode(parts), fixed: true }
   })
 
 /** The fields as the document writes them, so that a token can be a file; what is no object then is read when filled in. */
@@ -191,9 +181,5 @@ const isNothing = (value: unknown) => value === undefined || value === null || v
 const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
   typeof value === "object" && value !== null && !Array.isArray(value)
 
-const isFileLike = (value: unknown) =>
-  value instanceof Uint8Array || value instanceof Blob || (isRecord(value) && typeof value["url"] === "string")
-
 const isFilePort = ({ component }: Step, name: string) =>
-  component.inputs.some((port) => port.name === name && fileTypes.has(port.type.toLowerCase()))
-const fileTypes: ReadonlySet<string> = new Set(["binary", "image", "audio", "video", "file"])
+  component.inputs.some((port) => port.name === name && Multipart.isFilePort(port))
