@@ -18,6 +18,7 @@ import { Embeddings } from "../src/subsystems/llm/Embeddings.ts"
 import { Images } from "../src/subsystems/llm/Images.ts"
 import { LLM } from "../src/subsystems/llm/LLM.ts"
 import { Models } from "../src/subsystems/llm/Models.ts"
+import { Speech } from "../src/subsystems/llm/Speech.ts"
 import { Usage } from "../src/subsystems/llm/Usage.ts"
 import { Cache } from "../src/subsystems/memory/Cache.ts"
 import { LLMContext } from "../src/subsystems/memory/LLMContext.ts"
@@ -28,8 +29,9 @@ import * as System from "./fixtures/System.ts"
 const tags: ReadonlyArray<Context.Tag<never, object>> = [
   // Telemetry is the host's own, and has no methods.
   ...Object.values(foundations).filter(({ name }) => name !== "Telemetry").map(({ tag }) => tag),
-  // The Router is the host's own: it is never handed to an agent, and asks nobody who they are.
-  ...Object.values(subsystems).filter(({ name }) => name !== "Router").map(({ tag }) => tag),
+  // These are the host's own: never handed to an agent, they ask nobody who they are.
+  ...Object.values(subsystems).filter(({ name }) => !["BudgetStore", "RateLimitStore", "Router"].includes(name))
+    .map(({ tag }) => tag),
   ...Object.values(dependents).map(({ tag }) => tag),
   Embeddings,
   Images,
@@ -37,6 +39,7 @@ const tags: ReadonlyArray<Context.Tag<never, object>> = [
   LLMContext,
   OAuthTokens,
   RuntimeContext,
+  Speech,
   // What everybody uses (UsageFeed) is for the host.
   Usage,
   AgentCalls,
@@ -76,6 +79,7 @@ const calls: ReadonlyArray<ReadonlyArray<unknown>> = [
   ["agentA", { endpoint: "go", body: {} }],
   ["agentA", { message: "hi" }],
   ["agentA", "c1"],
+  ["agentA", "go", { method: "POST", headers: {}, query: {}, body: new TextEncoder().encode("overwritten") }],
   ["c1"],
   ["c1", []],
   ["ta"],
@@ -85,6 +89,8 @@ const calls: ReadonlyArray<ReadonlyArray<unknown>> = [
   ["modelA", { provider: "Echo", modelId: "x" }],
   [{ model: "modelA", messages: [] }],
   [{ model: "modelA", prompt: "x" }],
+  [{ model: "modelA", text: "x" }],
+  [{ model: "modelA", sound: { bytes: new TextEncoder().encode("x"), mediaType: "audio/mpeg" } }],
   [{ model: "modelA", task: "translation", apiKey: Redacted.make("x"), args: {} }],
   [{ agent: "agentA", message: "hi", run: { workflowId: "w", depth: 0 } }],
   [tenantA],

@@ -37,6 +37,11 @@ const expected: Readonly<Record<string, ReadonlyArray<string | RegExp>>> = {
     "the agent says: Good morning!",
     "bob reads: AccessDenied"
   ],
+  "webhook": [
+    `answer: {"total":42}`,
+    /^sent again: .*duplicates: 1/s,
+    /^forged: The signature was not accepted/
+  ],
   "skills": [/^No OPENAI_API_KEY/, "in stock: 12", "answer: What do all your apples cost together?"]
 }
 

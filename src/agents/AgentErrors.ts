@@ -17,6 +17,27 @@ export class EndpointNotFound extends Schema.TaggedError<EndpointNotFound>()("En
   }
 }
 
+/** No such agent or trigger, or one that is not registered: who sends is not told which. */
+export class TriggerNotFound extends Schema.TaggedError<TriggerNotFound>()("TriggerNotFound", {
+  agent: Schema.String,
+  trigger: Schema.String
+}) {
+  override get message(): string {
+    return `Agent "${this.agent}" has no trigger "${this.trigger}", or it is not registered`
+  }
+}
+
+/** What the trigger needs does not work, or its settings make no sense. */
+export class TriggerFailed extends Schema.TaggedError<TriggerFailed>()("TriggerFailed", {
+  agent: Schema.String,
+  trigger: Schema.String,
+  problem: Schema.String
+}) {
+  override get message(): string {
+    return `Trigger "${this.trigger}" of agent "${this.agent}": ${this.problem}`
+  }
+}
+
 /** Agents ask agents that ask agents: as a rule, each other. */
 export class AgentsTooDeep extends Schema.TaggedError<AgentsTooDeep>()("AgentsTooDeep", {
   agent: Schema.String,

@@ -2,7 +2,7 @@
 import { Cause, Deferred, Exit, type Fiber, FiberId, Schema } from "effect"
 import type { RunInfo } from "../components/Component.ts"
 import * as Candidate from "../security/Candidate.ts"
-import type { RunStopped, RunTimedOut } from "./AgentErrors.ts"
+import { RunStopped, type RunTimedOut } from "./AgentErrors.ts"
 import type { AgentEventBody } from "./AgentEvents.ts"
 import type { RunResult } from "./Answer.ts"
 import { type Debugger, SeenStep } from "./Debugger.ts"
@@ -34,7 +34,7 @@ export type RunStatus = typeof RunStatus.Type
 export const RunSummary = Schema.Struct({
   id: Schema.String,
   agent: Schema.String,
-  /** What it runs: `POST digest`, `job A1` of the component that started it, or `component H1` alone. */
+  /** What it runs: `POST digest`, `trigger orders`, `job A1` of the component that started it, or `component H1` alone. */
   what: Schema.String,
   /** Who asked for it. */
   caller: Candidate.Candidate,
@@ -59,7 +59,7 @@ export const RunInspection = Schema.Struct({
 })
 export interface RunInspection extends Schema.Schema.Type<typeof RunInspection> {}
 
-/** What a run starts at: an endpoint, the component that opened the job, or one component alone. */
+/** What a run starts at: an endpoint or a trigger, the component that opened the job, or one component alone. */
 export const Target = Schema.Union(
   Schema.TaggedStruct("Endpoint", { key: Schema.String }),
   Schema.TaggedStruct("Job", { opener: Schema.String, atEnd: Schema.Literal("outlive", "await", "stop") }),
@@ -144,6 +144,12 @@ export class AgentRun implements Origin {
 
   get what(): string {
     return whatOf(this.target)
+  }
+
+  /** How it ends when it is stopped. */
+  get stopped(): RunStopped {
+    const reason = this.stopping ?? "whoever waited for it went away"
+    return new RunStopped({ agent: this.process.id, run: this.id, reason })
   }
 
   get isOver(): boolean {

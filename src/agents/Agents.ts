@@ -7,7 +7,9 @@ import * as Ids from "../kernel/Ids.ts"
 import { traced, tracedStream } from "../kernel/Trace.ts"
 import * as Access from "../security/Access.ts"
 import * as Candidate from "../security/Candidate.ts"
+import type { JobKinds, Scheduler } from "../subsystems/compute/Scheduler.ts"
 import type { AgentNotFound } from "../subsystems/io/AgentData.ts"
+import type { NKV } from "../subsystems/io/NKV.ts"
 import type * as Conversation from "../subsystems/llm/Conversation.ts"
 import type * as Prompt from "../subsystems/llm/Prompt.ts"
 import type * as LLMContext from "../subsystems/memory/LLMContext.ts"
@@ -33,114 +35,110 @@ import type { AgentSettings } from "./AgentSettings.ts"
 import type { RunResult } from "./Answer.ts"
 import * as AskedAgents from "./AskedAgents.ts"
 import { busyAbove } from "./BackPressure.ts"
-import { planKey, type Registry } from "./Compile.ts"
+import type { Registry } from "./Compile.ts"
 import type { DebugOptions } from "./Debugger.ts"
 import * as Endpoint from "./Endpoint.ts"
+import { planOf } from "./Entries.ts"
 import { EventLog } from "./EventLog.ts"
 import type { InvalidAgent } from "./Problem.ts"
 import type { LoadedAgent, Process } from "./Process.ts"
 import * as Processes from "./Processes.ts"
-import { type AgentProgram, find as findComponent, idsOf, type Plan } from "./Program.ts"
+import { find as findComponent, idsOf } from "./Program.ts"
 import type { Advance } from "./RunControl.ts"
 import type { Overloaded } from "./RunGate.ts"
 import * as RunMetrics from "./RunMetrics.ts"
 import * as Runs from "./Runs.ts"
 import * as Talks from "./Talks.ts"
+import * as Triggers from "./Triggers.ts"
 
 export { EndpointNotFound, NoModel, RunNotFound, RunNotReady, RunStopped, RunTimedOut } from "./AgentErrors.ts"
-export type {
-  CallError,
-  CallRequest,
-  CallResult,
-  ComponentRequest,
-  Counts,
-  DebugChange,
-  PromptError,
-  RunError,
-  RunRef,
-  StartRequest
-} from "./AgentRequests.ts"
+export { TriggerFailed, TriggerNotFound } from "./AgentErrors.ts"
+export type * from "./AgentRequests.ts"
 export type { RunInspection, RunStatus, RunSummary } from "./AgentRun.ts"
 export type { DebugOptions } from "./Debugger.ts"
 export type { LoadedAgent } from "./Process.ts"
 export type { Advance } from "./RunControl.ts"
 export type { PromptRequest } from "./Talks.ts"
+export type { Reception, TriggerInfo } from "./Triggers.ts"
 
-export class Agents extends Context.Tag("effect-sre/Agents")<Agents, {
-  /** Validates, compiles and adds an agent, owned by the asker; replaces one of the same id, which only its owner may. */
-  readonly load: (definition: AgentDefinition) => Effect.Effect<LoadedAgent, InvalidAgent | Access.AccessError>
-  /** Stops its runs and jobs, and those of its branches. */
-  readonly unload: (id: string) => Effect.Effect<void, AgentNotFound | Access.AccessError>
-  readonly get: (id: string) => Effect.Effect<LoadedAgent, AgentNotFound | Access.AccessError>
-  /** For owners: {@link get}, or a refusal. */
-  readonly owned: (id: string) => Effect.Effect<LoadedAgent, AgentNotFound | Access.AccessError>
-  /** The agents the asker may call. */
-  readonly list: Effect.Effect<ReadonlyArray<LoadedAgent>, Access.AccessError>
-  /**
-   * For owners. A component and all it leads to, as an agent of its own with the same identity; its endpoint is
-   * `POST <componentId>`. It ends with its parent.
-   */
-  readonly fork: (
-    id: string,
-    componentId: string
-  ) => Effect.Effect<LoadedAgent, AgentNotFound | ComponentNotFound | InvalidAgent | Access.AccessError>
+export class Agents extends Context.Tag("effect-sre/Agents")<
+  Agents,
+  {
+    /** Validates, compiles and adds an agent, owned by the asker; replaces one of the same id, which only its owner may. */
+    readonly load: (definition: AgentDefinition) => Effect.Effect<LoadedAgent, InvalidAgent | Access.AccessError>
+    /** Stops its runs and jobs, and those of its branches. */
+    readonly unload: (id: string) => Effect.Effect<void, AgentNotFound | Access.AccessError>
+    readonly get: (id: string) => Effect.Effect<LoadedAgent, AgentNotFound | Access.AccessError>
+    /** For owners: {@link get}, or a refusal. */
+    readonly owned: (id: string) => Effect.Effect<LoadedAgent, AgentNotFound | Access.AccessError>
+    /** The agents the asker may call. */
+    readonly list: Effect.Effect<ReadonlyArray<LoadedAgent>, Access.AccessError>
+    /**
+     * For owners. A component and all it leads to, as an agent of its own with the same identity; its endpoint is
+     * `POST <componentId>`. It ends with its parent.
+     */
+    readonly fork: (
+      id: string,
+      componentId: string
+    ) => Effect.Effect<LoadedAgent, AgentNotFound | ComponentNotFound | InvalidAgent | Access.AccessError>
 
-  /** Runs an endpoint and gives its answer. Who stops waiting stops the run, unless it is paused. */
-  readonly call: (id: string, request: CallRequest) => Effect.Effect<CallResult, CallError>
-  /** One run as its events; who stops reading stops the run. */
-  readonly stream: (id: string, request: CallRequest) => Stream.Stream<AgentEvent, CallError>
-  /** Starts a run in the background; it is known until an hour after its end. */
-  readonly start: (id: string, request: StartRequest) => Effect.Effect<RunSummary, CallError | ComponentNotFound>
-  /** For owners. The same of one component alone; its record is the answer. */
-  readonly startComponent: (
-    id: string,
-    request: ComponentRequest
-  ) => Effect.Effect<RunSummary, AgentNotFound | ComponentNotFound | Endpoint.BadInput | Access.AccessError>
+    /** Runs an endpoint and gives its answer. Who stops waiting stops the run, unless it is paused. */
+    readonly call: (id: string, request: CallRequest) => Effect.Effect<CallResult, CallError>
+    /** One run as its events; who stops reading stops the run. */
+    readonly stream: (id: string, request: CallRequest) => Stream.Stream<AgentEvent, CallError>
+    /** Starts a run in the background; it is known until an hour after its end. */
+    readonly start: (id: string, request: StartRequest) => Effect.Effect<RunSummary, CallError | ComponentNotFound>
+    /** For owners. The same of one component alone; its record is the answer. */
+    readonly startComponent: (
+      id: string,
+      request: ComponentRequest
+    ) => Effect.Effect<RunSummary, AgentNotFound | ComponentNotFound | Endpoint.BadInput | Access.AccessError>
 
-  /** Runs and jobs of the agent: all of them for its owners, else those the asker called for. */
-  readonly runs: (id: string) => Effect.Effect<ReadonlyArray<RunSummary>, AgentNotFound | Access.AccessError>
-  readonly summary: (ref: RunRef) => Effect.Effect<RunSummary, RunError>
-  /** For owners of the agent: where the run is, and the values in it. */
-  readonly inspect: (ref: RunRef) => Effect.Effect<RunInspection, RunError>
-  /** Its answer, when it has one. Who stops waiting stops nothing. */
-  readonly result: (ref: RunRef) => Effect.Effect<CallResult, RunError | RunFailure>
-  /**
-   * Its events from a number on, until its end. Runs that were started or streamed have them; of events that are gone a
-   * `Gap` tells how many.
-   */
-  readonly events: (ref: RunRef, from?: number) => Stream.Stream<AgentEvent, RunError>
-  /** For owners. The events of all runs of the agent that begin from now on. */
-  readonly monitor: (id: string) => Stream.Stream<AgentEvent, AgentNotFound | Access.AccessError>
-  /** Holds the run before its next step, as data; what is under way is finished first. */
-  readonly pause: (ref: RunRef) => Effect.Effect<RunSummary, RunError | RunNotReady | Overloaded>
-  /** Goes on. `into` and `over` run one step, a loop as many or as one, and return when the run is held again or over. */
-  readonly resume: (ref: RunRef, how?: Advance) => Effect.Effect<RunSummary, RunError | RunNotReady>
-  /** Interrupts all that is under way, jobs of the run included; returns when it is over. */
-  readonly stop: (ref: RunRef, reason?: string) => Effect.Effect<RunSummary, RunError>
-  /** For owners. Changes a debugged run. */
-  readonly debug: (
-    ref: RunRef,
-    change: DebugChange
-  ) => Effect.Effect<RunInspection, RunError | RunNotReady | ComponentNotFound>
+    /** Runs and jobs of the agent: all of them for its owners, else those the asker called for. */
+    readonly runs: (id: string) => Effect.Effect<ReadonlyArray<RunSummary>, AgentNotFound | Access.AccessError>
+    readonly summary: (ref: RunRef) => Effect.Effect<RunSummary, RunError>
+    /** For owners of the agent: where the run is, and the values in it. */
+    readonly inspect: (ref: RunRef) => Effect.Effect<RunInspection, RunError>
+    /** Its answer, when it has one. Who stops waiting stops nothing. */
+    readonly result: (ref: RunRef) => Effect.Effect<CallResult, RunError | RunFailure>
+    /**
+     * Its events from a number on, until its end. Runs that were started or streamed have them; of events that are gone a
+     * `Gap` tells how many.
+     */
+    readonly events: (ref: RunRef, from?: number) => Stream.Stream<AgentEvent, RunError>
+    /** For owners. The events of all runs of the agent that begin from now on. */
+    readonly monitor: (id: string) => Stream.Stream<AgentEvent, AgentNotFound | Access.AccessError>
+    /** Holds the run before its next step, as data; what is under way is finished first. */
+    readonly pause: (ref: RunRef) => Effect.Effect<RunSummary, RunError | RunNotReady | Overloaded>
+    /** Goes on. `into` and `over` run one step, a loop as many or as one, and return when the run is held again or over. */
+    readonly resume: (ref: RunRef, how?: Advance) => Effect.Effect<RunSummary, RunError | RunNotReady>
+    /** Interrupts all that is under way, jobs of the run included; returns when it is over. */
+    readonly stop: (ref: RunRef, reason?: string) => Effect.Effect<RunSummary, RunError>
+    /** For owners. Changes a debugged run. */
+    readonly debug: (
+      ref: RunRef,
+      change: DebugChange
+    ) => Effect.Effect<RunInspection, RunError | RunNotReady | ComponentNotFound>
 
-  /** A turn of a conversation with the agent, whose exposed endpoints are the tools. Who stops reading stops it. */
-  readonly prompt: (
-    id: string,
-    request: Talks.PromptRequest
-  ) => Stream.Stream<Conversation.ConversationEvent, PromptError>
-  /** What was said in the caller's conversation of that id. */
-  readonly history: (
-    id: string,
-    conversationId: string
-  ) => Effect.Effect<ReadonlyArray<Prompt.Message>, AgentNotFound | Access.AccessError | LLMContext.LLMContextError>
-  readonly forget: (
-    id: string,
-    conversationId: string
-  ) => Effect.Effect<void, AgentNotFound | Access.AccessError | LLMContext.LLMContextError>
+    /** A turn of a conversation with the agent, whose exposed endpoints are the tools. Who stops reading stops it. */
+    readonly prompt: (
+      id: string,
+      request: Talks.PromptRequest
+    ) => Stream.Stream<Conversation.ConversationEvent, PromptError>
+    /** What was said in the caller's conversation of that id. */
+    readonly history: (
+      id: string,
+      conversationId: string
+    ) => Effect.Effect<ReadonlyArray<Prompt.Message>, AgentNotFound | Access.AccessError | LLMContext.LLMContextError>
+    readonly forget: (
+      id: string,
+      conversationId: string
+    ) => Effect.Effect<void, AgentNotFound | Access.AccessError | LLMContext.LLMContextError>
 
-  /** How much is going on, over all agents. */
-  readonly counts: Effect.Effect<Counts, Candidate.NoCandidate>
-}>() {}
+    /** How much is going on, over all agents. */
+    readonly counts: Effect.Effect<Counts, Candidate.NoCandidate>
+  } & Triggers.TriggerCalls
+>() {}
 
 export interface AgentsOptions extends AgentSettings {
   readonly components: Registry
@@ -171,40 +169,38 @@ const make = (options: AgentsOptions) =>
       drainTimeout: Duration.decode(options.drainTimeout ?? "10 seconds"),
       busy: yield* busyAbove(options.backPressure)
     }).pipe(Effect.provideService(AgentCalls, calls))
+    const triggers = yield* Triggers.make({ guard, processes, runs }).pipe(Effect.provideService(AgentCalls, calls))
     const clock = yield* Effect.clock
     const counts = Effect.zipWith(runs.counts, processes.count, (counts, agents) => ({ agents, ...counts }))
     yield* RunMetrics.sampled(counts)
 
     /** A run about to begin, its request checked. */
-    const prepare = Effect.fnUntraced(function*(
-      process: Process,
-      { debug, ...request }: StartRequest,
-      events: boolean
-    ) {
-      const { id } = process
-      const plan = planOf(process.program, request)
-      if (plan === undefined) {
-        return yield* new EndpointNotFound({
-          agent: id,
-          endpoint: request.endpoint,
-          method: request.method ?? "POST",
-          available: Array.from(process.program.plans.keys())
+    const prepare = (process: Process, request: StartRequest, events: boolean) =>
+      Effect.flatMap(Candidate.current, (caller): Effect.Effect<AgentRun, EndpointNotFound | Endpoint.BadInput> => {
+        const { id, program } = process
+        const { conversationId, debug, endpoint, method = "POST", sessionId } = request
+        const plan = planOf(program, request)
+        if (plan === undefined) {
+          return new EndpointNotFound({ agent: id, endpoint, method, available: Array.from(program.plans.keys()) })
+        }
+        return Effect.flatMap(plan.endpoint.prepare(request), (prepared) => {
+          const runId = Ids.unsafeMake("run")
+          const info: Component.RunInfo = {
+            id: runId,
+            sessionId: Talks.ownOf(caller, sessionId ?? runId),
+            workflowId: runId,
+            conversationId: conversationId === undefined ? undefined : Talks.ownOf(caller, conversationId),
+            request: prepared
+          }
+          return runs.begin({ process, info, caller }, plan, { events, debug })
         })
-      }
-      const prepared = yield* plan.endpoint.prepare(request)
-      const runId = Ids.unsafeMake("run")
-      const { conversationId, sessionId } = request
-      const info: Component.RunInfo = {
-        id: runId,
-        sessionId: yield* Talks.callersOwn(sessionId ?? runId),
-        workflowId: runId,
-        conversationId: conversationId === undefined ? undefined : yield* Talks.callersOwn(conversationId),
-        request: prepared
-      }
-      return yield* runs.begin({ process, info, caller: yield* Candidate.current }, plan, { events, debug })
-    })
+      })
 
-    const answered = (run: AgentRun) => (result: RunResult): CallResult => ({ ...result, runId: run.id })
+    const answered = (run: AgentRun) => ({ answer, failed }: RunResult): CallResult => ({
+      answer,
+      failed,
+      runId: run.id
+    })
 
     /** A run of an agent, for whoever called for it and for owners of the agent. */
     const found = Effect.fnUntraced(function*(operation: string, { agent, run: id }: RunRef) {
@@ -247,10 +243,12 @@ const make = (options: AgentsOptions) =>
       })
 
     const agents = Agents.of({
-      load: (definition) => traced("Agents.load")(processes.load(definition)),
+      ...triggers.calls,
+      load: (definition) => traced("Agents.load")(Effect.tap(processes.load(definition), triggers.attach)),
       unload: Effect.fnUntraced(function*(id) {
         const gone = yield* Effect.flatMap(processes.owned("unload", id), processes.tree)
         yield* processes.remove(gone)
+        yield* triggers.detach(id)
         yield* Effect.forEach(
           gone.flatMap((process) => runs.of(process)),
           (run) => runs.stop(run, "the agent was unloaded"),
@@ -380,12 +378,7 @@ const make = (options: AgentsOptions) =>
     return Context.make(Agents, agents).pipe(Context.add(AgentCalls, calls))
   })
 
-export const layer = (
-  options: AgentsOptions
-): Layer.Layer<Agents | AgentCalls, never, Exclude<Services, AgentCalls> | RuntimeContext | Resources> =>
+export const layer = (options: AgentsOptions): Layer.Layer<Agents | AgentCalls, never, Needed> =>
   Layer.scopedContext(make(options))
 
-const planOf = ({ plans }: AgentProgram, { endpoint, method }: CallRequest): Plan | undefined =>
-  method === undefined
-    ? plans.get(planKey("POST", endpoint)) ?? plans.get(planKey("GET", endpoint))
-    : plans.get(planKey(method, endpoint))
+type Needed = Exclude<Services, AgentCalls> | JobKinds | NKV | Resources | RuntimeContext | Scheduler

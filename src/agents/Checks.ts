@@ -47,7 +47,7 @@ export const checkPorts = (record: ComponentRecord, component: Component.Any, pa
 /** A cycle in which a component waits for a value that only it could cause, also in the body of a loop or a job. */
 export const checkProgress = (
   graph: Shape,
-  plans: ReadonlyMap<string, Plan>,
+  plans: ReadonlyArray<Plan>,
   positionOf: (id: string) => number,
   report: Report
 ) => {
@@ -73,7 +73,7 @@ export const checkProgress = (
       if (region !== undefined) check(region, region.flow)
     }
   }
-  for (const plan of plans.values()) check(graph, plan)
+  for (const plan of plans) check(graph, plan)
 }
 
 export const checkReach = (
@@ -92,15 +92,18 @@ export const checkReach = (
       path: `components[${position}]`,
       component: record.id,
       problem: `unreachable: ${
-        fed ? "no endpoint leads to it" : "nothing is connected to its inputs"
+        fed ? "no endpoint and no trigger leads to it" : "nothing is connected to its inputs"
       }, so it never runs`
     }, "warning")
   }
 }
 
-/** Ids that endpoints lead to by the connections as they are written, also through ones that are wrong. */
-export const wiredToEntries = ({ components, connections }: AgentDocument): ReadonlySet<string> => {
-  const wired = new Set(components.filter(({ name }) => name === "APIEndpoint").map(({ id }) => id))
+/** Ids that entries lead to by the connections as they are written, also through ones that are wrong. */
+export const wiredToEntries = (
+  { components, connections }: AgentDocument,
+  entries: Iterable<string>
+): ReadonlySet<string> => {
+  const wired = new Set(entries)
   if (wired.size === 0) return new Set(components.map(({ id }) => id))
   const targets = new Map<string, Array<string>>()
   for (const { sourceId, targetId } of connections ?? []) {

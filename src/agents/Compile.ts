@@ -7,11 +7,10 @@ import { didYouMean } from "../kernel/Nearest.ts"
 import { type AgentDefinition, agentInfo, type Skill } from "./AgentDefinition.ts"
 import { type ComponentRecord, type Connection, isSet, pathText } from "./AgentDocument.ts"
 import { checkPorts, checkProgress, checkReach, type Report, wiredToEntries } from "./Checks.ts"
-import * as Endpoint from "./Endpoint.ts"
-import * as Graph from "./Graph.ts"
+import * as Entries from "./Entries.ts"
 import * as Ports from "./Ports.ts"
 import { InvalidAgent, type Problem } from "./Problem.ts"
-import type { AgentProgram, Edge, Node, Plan, Slot } from "./Program.ts"
+import type { AgentProgram, Edge, Node, Slot } from "./Program.ts"
 import * as Regions from "./Regions.ts"
 import * as Variables from "./Variables.ts"
 
@@ -64,14 +63,8 @@ const printOf = ({ document: { components, connections, variables } }: AgentDefi
   createHash("sha256").update(Json.stringify([components, connections, variables])).digest("base64")
 
 /** One component of the document on its way to a node. */
-interface Draft {
-  readonly index: number
-  /** Position in the document. */
-  readonly position: number
-  readonly record: ComponentRecord
-  readonly component: Component.Any
-  readonly config: unknown
-  readonly inputs: ReadonlyArray<Ports.Input>
+interface Draft extends Entries.Draft {
+  readonly inputs: Array<Ports.Input>
   readonly outputs: ReadonlyArray<ReturnType<typeof Ports.outputs>[number]>
   readonly incoming: Map<number, Array<number>>
   readonly out: Array<number>
@@ -103,13 +96,14 @@ const build = (definition: AgentDefinition, components: Registry) => {
     }
   }
   const folded = Regions.fold({ nodes, edges })
-  const plans = planAll(drafts, folded, report)
-  checkProgress(folded, plans, (id) => byId.get(id)!.position, report)
-  const wired = wiredToEntries(document)
-  checkReach(drafts, wired, edges, plans.size, report)
+  const entries = Entries.make(drafts, folded, report)
+  checkProgress(folded, entries.all, (id) => byId.get(id)!.position, report)
+  const starts = drafts.filter(({ component }) => component.entry !== undefined).map(({ record }) => record.id)
+  const wired = wiredToEntries(document, starts)
+  checkReach(drafts, wired, edges, entries.all.length, report)
 
   const problems = found.map((one): Problem =>
-    // What no endpoint is wired to cannot harm a run: an unfinished corner of the canvas does not keep the rest from working.
+    // What no entry is wired to cannot harm a run: an unfinished corner of the canvas does not keep the rest from working.
     one.severity === "error" && one.component !== undefined && !wired.has(one.component)
       ? { ...one, severity: "warning" }
       : one
@@ -118,7 +112,8 @@ const build = (definition: AgentDefinition, components: Registry) => {
     agent: agentInfo(definition, variables.plain),
     nodes: folded.nodes,
     edges: folded.edges,
-    plans
+    plans: entries.plans,
+    triggers: entries.triggers
   }
   return { program, problems }
 }
@@ -162,7 +157,7 @@ const draft = (
       record,
       component: skill === undefined ? component : withSkill(component, skill),
       config: decodeSettings(record, component, variables, path, report),
-      inputs: Ports.inputs(record, component),
+      inputs: [...Ports.inputs(record, component)],
       outputs: Ports.outputs(record, component),
       incoming: new Map(),
       out: []
@@ -245,7 +240,9 @@ const connect = (
     const target = end(connection.targetId, `${path}.targetId`, byId, known, report)
     if (source === undefined || target === undefined) return
     const from = locate(connection.sourceIndex, source.outputs.map(({ name }) => name))
-    const to = locate(connection.targetIndex, target.inputs.map(({ port }) => port.name))
+    const to = Entries.isHandOver(connection, source.component, target.component)
+      ? target.inputs.push(Entries.handedOver) - 1
+      : locate(connection.targetIndex, target.inputs.map(({ port }) => port.name))
     if (from === undefined) report(badPort(`${path}.sourceIndex`, source, "output", connection.sourceIndex))
     if (to === undefined) report(badPort(`${path}.targetIndex`, target, "input", connection.targetIndex))
     if (from === undefined || to === undefined) return
@@ -357,37 +354,6 @@ const toNode = (one: Draft, edges: ReadonlyArray<Edge>, variables: Variables.Var
     }
   }
 }
-
-const planAll = (
-  drafts: ReadonlyArray<Draft>,
-  folded: ReturnType<typeof Regions.fold>,
-  report: Report
-): ReadonlyMap<string, Plan> => {
-  const plans = new Map<string, Plan>()
-  for (const { component, config, index, position, record } of drafts) {
-    if (component.name !== "APIEndpoint" || config === undefined) continue
-    const endpoint = Endpoint.make(config as Parameters<typeof Endpoint.make>[0], record.inputs ?? [])
-    const key = planKey(endpoint.method, endpoint.name)
-    if (plans.has(key)) {
-      report({
-        path: `components[${position}].data.endpoint`,
-        component: record.id,
-        problem: `a second endpoint ${key}: the last one answers`
-      }, "warning")
-    }
-    const entry = folded.at.get(index)!
-    plans.set(key, { ...Graph.flow(folded, [entry]), entry, endpoint })
-  }
-  if (plans.size === 0) {
-    report({
-      path: "components",
-      problem: `no ${"APIEndpoint"}: nothing can be called. A conversation with the agent still works`
-    }, "warning")
-  }
-  return plans
-}
-
-export const planKey = (method: string, endpoint: string): string => `${method} ${endpoint}`
 
 const text = (value: string | null | undefined, otherwise: string): string =>
   value === undefined || value === null || value === "" ? otherwise : value

@@ -28,19 +28,33 @@ export interface DebugOptions {
 const maxSeen = 1000
 
 export class Debugger {
-  readonly mocks: Map<string, Component.Outputs>
-  /** Outputs for the next time a component has its turn. */
-  readonly injected = new Map<string, Component.Outputs>()
-  readonly #seen = new Map<string, SeenStep>()
+  // Most runs that are debugged are held without ever filling all of these.
+  #mocks: Map<string, Component.Outputs> | undefined = undefined
+  #injected: Map<string, Component.Outputs> | undefined = undefined
+  #seen: Map<string, SeenStep> | undefined = undefined
 
   constructor(mocks: DebugOptions["mocks"] = {}, seen: Iterable<SeenStep> = []) {
-    this.mocks = new Map(Object.entries(mocks))
+    for (const [id, outputs] of Object.entries(mocks)) this.mock(id, outputs)
     for (const step of seen) this.#see(step)
+  }
+
+  /** Outputs by component id, given whenever it is its turn. */
+  get mocks(): Readonly<Record<string, Component.Outputs>> {
+    return Object.fromEntries(this.#mocks ?? [])
+  }
+
+  mock(id: string, outputs: Component.Outputs): void {
+    ;(this.#mocks ??= new Map()).set(id, outputs)
+  }
+
+  /** Outputs for the next time a component has its turn. */
+  inject(id: string, outputs: Component.Outputs): void {
+    ;(this.#injected ??= new Map()).set(id, outputs)
   }
 
   /** In the order in which the steps began. */
   get seen(): ReadonlyArray<SeenStep> {
-    return Array.from(this.#seen.values())
+    return Array.from(this.#seen?.values() ?? [])
   }
 
   readonly around: StepRunner = <E extends { readonly message: string }, R>(
@@ -52,8 +66,8 @@ export class Debugger {
       const { id } = step.component
       const seen = { key: step.key, componentId: id, inputs }
       this.#see(seen)
-      const given = this.injected.get(id) ?? this.mocks.get(id)
-      this.injected.delete(id)
+      const given = this.#injected?.get(id) ?? this.#mocks?.get(id)
+      this.#injected?.delete(id)
       if (given !== undefined) {
         this.#see({ ...seen, outputs: given })
         return failureOf(given) ?? Effect.succeed(given)
@@ -65,10 +79,9 @@ export class Debugger {
     })
 
   #see(step: SeenStep): void {
-    if (!this.#seen.has(step.key) && this.#seen.size >= maxSeen) {
-      this.#seen.delete(this.#seen.keys().next().value!)
-    }
-    this.#seen.set(step.key, step)
+    const seen = this.#seen ??= new Map()
+    if (!seen.has(step.key) && seen.size >= maxSeen) seen.delete(seen.keys().next().value!)
+    seen.set(step.key, step)
   }
 }
 

@@ -35,6 +35,9 @@ export const make = (components: Registry, guard: Access.Guard) =>
         )
       })
 
+    /** Whoever asks: for what does not depend on that. */
+    const loaded = (id: string) => processes.get(id)
+
     /** One that the asker may do everything with. */
     const owned = (operation: string, id: string) =>
       Effect.tap(
@@ -116,7 +119,7 @@ export const make = (components: Registry, guard: Access.Guard) =>
         for (const { id } of gone) processes.delete(id)
       })
 
-    return { visible, find, owned, load, fork, tree, remove, count: Effect.sync(() => processes.size) }
+    return { visible, find, loaded, owned, load, fork, tree, remove, count: Effect.sync(() => processes.size) }
   })
 
 const ownerOf = ({ acl }: Process) => {

@@ -1,5 +1,6 @@
 /** A compiled agent: dense arrays of integers and ready-made functions. Immutable, shared by all runs. */
 import type * as Component from "../components/Component.ts"
+import type { Trigger } from "../components/Entry.ts"
 import type { Coerce } from "../components/Port.ts"
 import type { Endpoint } from "./Endpoint.ts"
 
@@ -74,10 +75,20 @@ export interface Flow {
   readonly members: ReadonlyArray<number>
 }
 
-/** The runs that start at one endpoint. */
+/** The runs that start at one entry. */
 export interface Plan extends Flow {
+  /** `POST digest`, `trigger orders`. */
+  readonly key: string
   readonly entry: number
+}
+
+export interface EndpointPlan extends Plan {
   readonly endpoint: Endpoint
+}
+
+export interface TriggerPlan extends Plan {
+  readonly name: string
+  readonly trigger: Trigger<never>
 }
 
 export const Open = 0
@@ -89,7 +100,9 @@ export interface AgentProgram {
   readonly nodes: ReadonlyArray<Node>
   readonly edges: ReadonlyArray<Edge>
   /** By `POST digest`, method and endpoint. */
-  readonly plans: ReadonlyMap<string, Plan>
+  readonly plans: ReadonlyMap<string, EndpointPlan>
+  /** By `trigger orders`. */
+  readonly triggers: ReadonlyMap<string, TriggerPlan>
 }
 
 /** A component wherever it stands: in the graph itself, or in the body of a loop or a job. */

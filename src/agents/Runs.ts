@@ -1,17 +1,15 @@
 /** The runs of all agents: those under way, those that are held, and for a while those that ended in the background. */
 import { Cause, Deferred, type Duration, Effect, Exit, Fiber, Option, Schedule, Scope } from "effect"
-import type { Services } from "../components/Services.ts"
-import { isTraced, traced } from "../kernel/Trace.ts"
+import { toText } from "../kernel/Json.ts"
+import { isTraced } from "../kernel/Trace.ts"
 import * as Candidate from "../security/Candidate.ts"
 import * as Log from "../subsystems/io/Log.ts"
-import { inRun } from "../subsystems/llm/Usage.ts"
 import type { RuntimeContextError } from "../subsystems/memory/RuntimeContext.ts"
-import { RunNotFound, RunNotReady, RunStopped, RunTimedOut } from "./AgentErrors.ts"
+import { RunNotFound, RunNotReady } from "./AgentErrors.ts"
 import type { AgentEventBody } from "./AgentEvents.ts"
 import type { DebugChange } from "./AgentRequests.ts"
 import { AgentRun, eventOf, nextOf, type Origin, type RunFailure, type Target } from "./AgentRun.ts"
 import type { RunResult } from "./Answer.ts"
-import { planKey } from "./Compile.ts"
 import { Debugger, type DebugOptions } from "./Debugger.ts"
 import { EndedRuns } from "./EndedRuns.ts"
 import { EventLog } from "./EventLog.ts"
@@ -19,6 +17,7 @@ import * as PausedRuns from "./PausedRuns.ts"
 import type { Process } from "./Process.ts"
 import type { Place, Plan } from "./Program.ts"
 import * as Run from "./Run.ts"
+import * as RunAttempt from "./RunAttempt.ts"
 import type { Advance } from "./RunControl.ts"
 import { add, Overloaded, RunGate, type RunLimits, ShuttingDown } from "./RunGate.ts"
 import { RunJobs } from "./RunJobs.ts"
@@ -55,7 +54,6 @@ export type Runs = Effect.Effect.Success<ReturnType<typeof make>>
 
 export const make = (options: RunsOptions) =>
   Effect.gen(function*() {
-    const services = yield* Effect.context<Services>()
     const saved = yield* PausedRuns.make
     const log = yield* Effect.serviceOption(Log.Log)
     const clock = yield* Effect.clock
@@ -70,7 +68,7 @@ export const make = (options: RunsOptions) =>
       launch: ({ caller, debug, id: parent, info, process }, id, target, begin) =>
         Effect.suspend(() => {
           const origin = { process, target, info, caller, parent, startedAt: now() }
-          const mocks = debug && { mocks: Object.fromEntries(debug.mocks) }
+          const mocks = debug && { mocks: debug.mocks }
           const job = create(origin, { events: true, debug: mocks }, id)
           job.state = begin(optionsOf(job))
           return launch(job)
@@ -79,6 +77,12 @@ export const make = (options: RunsOptions) =>
       tell: (run, event) => tell(run, event)
     })
     const now = () => clock.unsafeCurrentTimeMillis()
+    const execute = yield* RunAttempt.make(options, {
+      gate,
+      jobs,
+      begins: (run) => tellBegun(run),
+      settle: (run, exit) => settle(run, exit)
+    })
 
     const create = (origin: Origin, { around, debug, events, tell }: Watch, id = origin.info.id): AgentRun => {
       const log = events ? new EventLog(id, now) : undefined
@@ -116,74 +120,9 @@ export const make = (options: RunsOptions) =>
       around: run.around
     })
 
-    const stopped = ({ id, process, stopping = "whoever waited for it went away" }: AgentRun) =>
-      new RunStopped({ agent: process.id, run: id, reason: stopping })
-
-    /** Works on what has to be waited for, in a fiber that can be stopped without stopping whoever waits. */
-    const inFiber = <A, E>(
-      run: AgentRun,
-      interruptible: <B, F>(self: Effect.Effect<B, F>) => Effect.Effect<B, F>,
-      work: Effect.Effect<A, E>
-    ): Effect.Effect<A, E | RunStopped> =>
-      Effect.flatMap(Effect.forkDaemon(Effect.interruptible(work)), (fiber) => {
-        run.fiber = fiber
-        const waiting = Effect.onInterrupt(interruptible(Fiber.await(fiber)), () => Fiber.interrupt(fiber))
-        return Effect.flatMap(waiting, (exit): Effect.Effect<A, E | RunStopped> => {
-          run.fiber = undefined
-          return run.stopping !== undefined && Exit.isInterrupted(exit) ? stopped(run) : exit
-        })
-      })
-
-    const timed = <A, E>({ info, process, target, what }: AgentRun, work: Effect.Effect<A, E, Services>) => {
-      const after = target._tag === "Job" ? options.jobTimeout : options.runTimeout
-      return work.pipe(
-        Effect.timeoutFail({
-          duration: after,
-          onTimeout: () => new RunTimedOut({ agent: process.id, endpoint: what, after })
-        }),
-        Effect.provide(services),
-        inRun(info.workflowId),
-        Candidate.as(process.candidate)
-      )
-    }
-
-    /** From the door to the answer, or to where the run is held. Jobs are let in by the run that starts them. */
-    const attempt = (run: AgentRun): Effect.Effect<Run.Outcome, RunFailure> =>
-      Effect.uninterruptibleMask((interruptible) => {
-        const isJob = run.target._tag === "Job"
-        const agent = run.process.id
-        const caller = isJob ? "" : Candidate.format(run.caller)
-        const entering = isJob ? undefined : gate.enter(agent, caller)
-        const work = Effect.suspend((): Effect.Effect<Run.Outcome, RunFailure> => {
-          if (run.stopping !== undefined) return stopped(run)
-          run.status = "running"
-          tellBegun(run)
-          const begun = Run.proceed(run.state!)
-          return Effect.isEffect(begun) ? inFiber(run, interruptible, timed(run, begun)) : Effect.succeed(begun)
-        })
-        const within = isJob ? work : Effect.ensuring(work, Effect.sync(() => gate.leave(agent, caller)))
-        return entering === undefined ? within : Effect.suspend(() => {
-          // Who goes away in the moment its place is given gives it back.
-          let placed = false
-          const entered = Effect.tap(entering, () => Effect.sync(() => void (placed = true)))
-          const waited = Effect.onInterrupt(
-            inFiber(run, interruptible, entered),
-            () => Effect.sync(() => placed ? gate.leave(agent, caller) : undefined)
-          )
-          return Effect.zipRight(waited, within)
-        })
-      })
-
-    const execute = (run: AgentRun): Effect.Effect<Run.Outcome, RunFailure> =>
-      attempt(run).pipe(
-        Effect.tap((outcome) => outcome === undefined ? Effect.void : jobs.awaited(run)),
-        Effect.onExit((exit) => settle(run, exit)),
-        traced("agent.run", { "agent.id": run.process.id, "run.id": run.id })
-      )
-
     const settle = (run: AgentRun, exit: Exit.Exit<Run.Outcome, RunFailure>): Effect.Effect<void> => {
       if (Exit.isFailure(exit)) {
-        const error = Option.getOrElse(Cause.failureOption(exit.cause), () => stopped(run))
+        const error = Option.getOrElse(Cause.failureOption(exit.cause), () => run.stopped)
         return end(run, error._tag === "RunStopped" ? "stopped" : "failed", Exit.fail(error))
       }
       return exit.value === undefined
@@ -206,29 +145,32 @@ export const make = (options: RunsOptions) =>
     const endPaused = (run: AgentRun) =>
       Effect.suspend(() => {
         add(paused, run.process.id, -1)
-        return end(run, "stopped", Exit.fail(stopped(run)))
+        return end(run, "stopped", Exit.fail(run.stopped))
       })
 
     const end = (
       run: AgentRun,
       status: "answered" | "failed" | "stopped",
       exit: Exit.Exit<RunResult, RunFailure>
-    ): Effect.Effect<void> =>
-      Effect.suspend(() => {
-        if (run.hasBegun) tell(run, eventOf(exit))
-        run.events?.end()
-        run.over(status, exit, now())
-        if (run.kept) ended.add(run)
-        else table.delete(run.id)
-        jobs.ended(run)
-        return Effect.all([record(run), saved.forget(run), jobs.stopped(run)], { discard: true })
-      })
+    ): Effect.Effect<void> => {
+      if (run.hasBegun) tell(run, eventOf(exit))
+      run.events?.end()
+      run.over(status, exit, now())
+      if (run.kept) ended.add(run)
+      else table.delete(run.id)
+      jobs.ended(run)
+      const logged = record(run)
+      return run.saved || run.hasJobs
+        ? Effect.all([logged, saved.forget(run), jobs.stopped(run)], { discard: true })
+        : logged
+    }
 
-    const record = ({ id, process, status, what }: AgentRun) =>
+    const record = ({ id, process, result, status, what }: AgentRun) =>
       Option.isNone(log) ? Effect.void : log.value.record({
         level: status === "answered" ? "info" : "warning",
         message: `${what} of ${process.id} ${status}`,
-        runId: id
+        runId: id,
+        ...(status === "answered" ? {} : { error: errorOf(result) })
       }).pipe(Effect.ignore, Candidate.as(process.candidate))
 
     /** In the background: it is under way when this returns, and known for a while after its end. */
@@ -325,16 +267,17 @@ export const make = (options: RunsOptions) =>
     )
 
     return {
-      /** A run about to begin, at an endpoint or at one component alone: then its inputs are the body of the request. */
+      /** A run about to begin, at an entry or at one component alone: then its inputs are the body of the request. */
       begin: (origin: Pick<Origin, "process" | "info" | "caller">, at: Plan | Place, watch: Watch) =>
         Effect.map(isTraced, (traced) => {
-          const target: Target = "endpoint" in at
-            ? { _tag: "Endpoint", key: planKey(at.endpoint.method, at.endpoint.name) }
+          const target: Target = "key" in at
+            ? { _tag: "Endpoint", key: at.key }
             : { _tag: "Component", id: at.node.info.id }
-          const run = create({ ...origin, target, parent: undefined, startedAt: now() }, watch)
-          const { program } = origin.process
-          const inputs = origin.info.request.body as Readonly<Record<string, unknown>>
-          run.state = "endpoint" in at
+          const { caller, info, process } = origin
+          const run = create({ process, info, caller, target, parent: undefined, startedAt: now() }, watch)
+          const { program } = process
+          const inputs = info.request.body as Readonly<Record<string, unknown>>
+          run.state = "key" in at
             ? Run.make(program, at, optionsOf(run), traced)
             : Run.single(program, at, inputs, optionsOf(run), traced)
           return run
@@ -353,8 +296,8 @@ export const make = (options: RunsOptions) =>
         Effect.suspend((): Effect.Effect<void, RunNotReady> => {
           if (run.debug === undefined) return notReady(run, "it was not started to be debugged")
           if (breakpoints !== undefined) run.control.breakAt(breakpoints)
-          for (const [id, outputs] of Object.entries(inject)) run.debug.injected.set(id, outputs)
-          for (const [id, outputs] of Object.entries(mocks)) run.debug.mocks.set(id, outputs)
+          for (const [id, outputs] of Object.entries(inject)) run.debug.inject(id, outputs)
+          for (const [id, outputs] of Object.entries(mocks)) run.debug.mock(id, outputs)
           return Effect.void
         }),
       find,
@@ -368,6 +311,12 @@ export const make = (options: RunsOptions) =>
         known: table.size
       }))
     }
+  })
+
+const errorOf = (result: AgentRun["result"]): string | undefined =>
+  result && Exit.match(result, {
+    onSuccess: ({ answer }) => toText(answer),
+    onFailure: (cause) => (Cause.squash(cause) as RunFailure).message
   })
 
 const notReady = ({ id, status }: AgentRun, problem: string) => new RunNotReady({ run: id, status, problem })

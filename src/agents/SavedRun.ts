@@ -64,7 +64,7 @@ export const of = (run: AgentRun, pause: Pause): SavedRun => ({
   nextEvent: run.events?.next ?? 0,
   state: pause.state,
   debug: run.debug && {
-    mocks: Object.fromEntries(run.debug.mocks),
+    mocks: run.debug.mocks,
     breakpoints: run.control.breakpoints,
     seen: run.debug.seen
   }
@@ -80,7 +80,7 @@ export const stateOf = (
   const empty = (): RunState | undefined => {
     switch (target._tag) {
       case "Endpoint": {
-        const plan = program.plans.get(target.key)
+        const plan = program.plans.get(target.key) ?? program.triggers.get(target.key)
         return plan && Run.empty(program, plan, options, traced)
       }
       case "Job": {

@@ -14,7 +14,7 @@ import type { RunFailure } from "./AgentRun.ts"
 import { defaultModelOf, toolOf } from "./AgentTools.ts"
 import type { RunResult } from "./Answer.ts"
 import type { Process } from "./Process.ts"
-import type { Plan } from "./Program.ts"
+import type { EndpointPlan } from "./Program.ts"
 
 export interface PromptRequest {
   readonly message: string
@@ -36,13 +36,15 @@ class ToolFailed extends Data.TaggedError("ToolFailed")<{ readonly message: stri
 /** Runs an endpoint of the agent, telling what its components stream meanwhile. */
 export type RunTool = (
   process: Process,
-  plan: Plan,
+  plan: EndpointPlan,
   info: RunInfo,
   say: Say
 ) => Effect.Effect<RunResult, RunFailure>
 
 /** Ids come from outside and are data: each caller has its own. A candidate has no space in it. */
-export const callersOwn = (id: string) => Effect.map(Candidate.current, (caller) => `${Candidate.format(caller)} ${id}`)
+export const ownOf = (caller: Candidate.Candidate, id: string): string => `${Candidate.format(caller)} ${id}`
+
+export const callersOwn = (id: string) => Effect.map(Candidate.current, (caller) => ownOf(caller, id))
 
 /** A turn of a conversation with the agent. */
 export const open = Effect.fnUntraced(function*(

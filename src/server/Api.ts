@@ -4,13 +4,15 @@ import * as HttpApiEndpoint from "@effect/platform/HttpApiEndpoint"
 import * as HttpApiGroup from "@effect/platform/HttpApiGroup"
 import * as OpenApi from "@effect/platform/OpenApi"
 import { Schema } from "effect"
-import { ComponentNotFound } from "../agents/AgentErrors.ts"
+import { ComponentNotFound, TriggerFailed, TriggerNotFound } from "../agents/AgentErrors.ts"
 import { RunInspection, RunSummary } from "../agents/AgentRun.ts"
 import { EndpointNotFound, NoModel, RunNotFound, RunNotReady, RunStopped, RunTimedOut } from "../agents/Agents.ts"
 import { BadInput } from "../agents/Endpoint.ts"
 import { InvalidAgent } from "../agents/Problem.ts"
 import { RoundsExceeded } from "../agents/Run.ts"
 import { Overloaded, ShuttingDown } from "../agents/RunGate.ts"
+import { TriggerInfo } from "../agents/Triggers.ts"
+import { BadPayload, BadSignature, BadVerification } from "../components/Entry.ts"
 import { AccessDenied } from "../security/Access.ts"
 import { InvalidKey } from "../security/Address.ts"
 import { AgentNotFound } from "../subsystems/io/AgentData.ts"
@@ -91,6 +93,8 @@ const AgentPath = Schema.Struct({ id: Schema.String })
 const EndpointPath = Schema.Struct({ id: Schema.String, endpoint: Schema.String })
 const RunPath = Schema.Struct({ id: Schema.String, run: Schema.String })
 const ComponentPath = Schema.Struct({ id: Schema.String, component: Schema.String })
+const TriggerPath = Schema.Struct({ id: Schema.String, trigger: Schema.String })
+const TriggerName = Schema.Struct({ trigger: Schema.String })
 const EndpointName = Schema.Struct({ endpoint: Schema.String })
 
 /** Any JSON. A run of which every part failed answers 422 with the same body. With `Accept: text/event-stream`: its events. */
@@ -189,6 +193,34 @@ const agents = HttpApiGroup.make("agents")
       .addError(wire(NoModel), { status: 422 })
   )
 
+/** For owners: a trigger starts runs from its registration on. */
+const triggers = HttpApiGroup.make("triggers")
+  .add(
+    HttpApiEndpoint.get("list", "/agents/:id/triggers").setPath(AgentPath)
+      .addSuccess(Schema.Struct({ triggers: Schema.Array(TriggerInfo) }))
+  )
+  .add(HttpApiEndpoint.put("register", "/agents/:id/triggers/:trigger").setPath(TriggerPath).addSuccess(TriggerInfo))
+  .add(HttpApiEndpoint.del("unregister", "/agents/:id/triggers/:trigger").setPath(TriggerPath).addSuccess(TriggerInfo))
+  .addError(wire(InvalidKey), { status: 400 })
+  .addError(wire(TriggerNotFound), { status: 404 })
+  .addError(wire(TriggerFailed), { status: 422 })
+
+/** Where others send what starts runs. Nobody has to be known: the trigger judges the request, by its signature as a rule. */
+const hooks = HttpApiGroup.make("hooks")
+  .add(HttpApiEndpoint.get("get", "/agents/:id/trigger/:trigger").setPath(TriggerPath).addSuccess(Answer))
+  .add(HttpApiEndpoint.post("post", "/agents/:id/trigger/:trigger").setPath(TriggerPath).addSuccess(Answer))
+  /** The agent is named by the header `X-AGENT-ID`. `/v1.2/trigger/…` is understood as well. */
+  .add(HttpApiEndpoint.get("getOfHeader", "/trigger/:trigger").setPath(TriggerName).addSuccess(Answer))
+  .add(HttpApiEndpoint.post("postOfHeader", "/trigger/:trigger").setPath(TriggerName).addSuccess(Answer))
+  .addError(wire(BadPayload), { status: 400 })
+  .addError(wire(InvalidKey), { status: 400 })
+  .addError(wire(BadSignature), { status: 401 })
+  .addError(wire(BadVerification), { status: 403 })
+  .addError(wire(TriggerNotFound), { status: 404 })
+  .addError(wire(RunStopped), { status: 409 })
+  .addError(wire(RoundsExceeded), { status: 422 })
+  .addError(wire(RunTimedOut), { status: 504 })
+
 const system = HttpApiGroup.make("system")
   .add(HttpApiEndpoint.get("health", "/health").addSuccess(Document))
   .add(HttpApiEndpoint.get("ready", "/ready").addSuccess(Document))
@@ -200,6 +232,8 @@ export const Api = HttpApi.make("effect-sre")
   .add(calls.middleware(Identity))
   .add(runs.middleware(Identity))
   .add(agents.middleware(Identity))
+  .add(triggers.middleware(Identity))
+  .add(hooks)
   .add(system)
   .addError(wire(Failures.MalformedRequest), { status: 400 })
   .addError(wire(AccessDenied), { status: 403 })

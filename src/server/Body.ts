@@ -49,7 +49,7 @@ export const decode = <A, I>(schema: Schema.Schema<A, I>, onExcessProperty: "err
 }
 
 /** Refused by its announced length, else as soon as more than `maxBytes` have come. */
-const bytesOf = (
+export const bytesOf = (
   request: HttpServerRequest.HttpServerRequest,
   maxBytes: number
 ): Effect.Effect<Buffer, BodyTooLarge | MalformedRequest> => {

@@ -134,6 +134,8 @@ export const headersOf = (error: unknown): Readonly<Record<string, string>> => {
   switch (tag) {
     case "Unauthenticated":
       return { "www-authenticate": "Bearer" }
+    case "BadSignature":
+      return { "www-authenticate": "Signature" }
     case "MethodNotAllowed":
       return { allow: (error as MethodNotAllowed).allow.join(", ") }
     case "RateLimited":

@@ -49,22 +49,3 @@ export const credentialOf = (headers: Readonly<Record<string, string | undefined
   const credential = headers["authorization"] === undefined ? headers["x-api-key"] : bearer
   return credential === undefined || credential === "" ? undefined : Redacted.make(credential)
 }
-
-/** Headers that prove who somebody is: no agent gets to see them. */
-const credentials: ReadonlySet<string> = new Set([
-  "authorization",
-  "cookie",
-  "proxy-authorization",
-  "x-api-key"
-])
-
-export const withoutCredentials = (
-  headers: Readonly<Record<string, string | undefined>>
-): Readonly<Record<string, string>> => {
-  const rest: Record<string, string> = {}
-  for (const name in headers) {
-    const value = headers[name]
-    if (typeof value === "string" && !credentials.has(name)) rest[name] = value
-  }
-  return rest
-}

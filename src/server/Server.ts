@@ -20,6 +20,7 @@ import * as agents from "./handlers/agents.ts"
 import * as calls from "./handlers/calls.ts"
 import * as runs from "./handlers/runs.ts"
 import * as system from "./handlers/system.ts"
+import * as triggers from "./handlers/triggers.ts"
 import * as Identity from "./Identity.ts"
 import * as LocalOnly from "./LocalOnly.ts"
 import * as Monitors from "./Monitors.ts"
@@ -77,6 +78,8 @@ const whole = Effect.fnUntraced(function*({ auth, cors, maxBodyBytes = 10 * MiB 
     calls.layer(maxBodyBytes, monitors),
     runs.layer(maxBodyBytes, monitors),
     agents.layer(maxBodyBytes),
+    triggers.layer,
+    triggers.hooks(maxBodyBytes),
     system.layer
   ).pipe(
     Layer.provide(Layer.succeedContext(identity))
@@ -95,7 +98,7 @@ const whole = Effect.fnUntraced(function*({ auth, cors, maxBodyBytes = 10 * MiB 
     if (foreign !== undefined) return Effect.fail(foreign)
     const called = direct(request)
     if (called !== undefined) return called
-    const version = /^\/v(\d+\.\d+)(?=\/api\/)/.exec(request.url)
+    const version = /^\/v(\d+\.\d+)(?=\/(?:api|trigger)\/)/.exec(request.url)
     return version === null ? routes : Effect.provideService(
       routes,
       HttpServerRequest.HttpServerRequest,

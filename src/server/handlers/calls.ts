@@ -7,11 +7,12 @@ import type { AgentDefinition } from "../../agents/AgentDefinition.ts"
 import { Agents, type CallRequest, type CallResult, type EndpointNotFound } from "../../agents/Agents.ts"
 import * as Json from "../../kernel/Json.ts"
 import * as Candidate from "../../security/Candidate.ts"
+import { withoutCredentials } from "../../security/CredentialHeaders.ts"
 import { Api } from "../Api.ts"
 import * as Body from "../Body.ts"
 import * as DebugHeaders from "../DebugHeaders.ts"
 import { MalformedRequest, MethodNotAllowed, outside } from "../Failures.ts"
-import { asAsker, Identity, withoutCredentials } from "../Identity.ts"
+import { asAsker, Identity } from "../Identity.ts"
 import type { Monitors } from "../Monitors.ts"
 import * as RunEvents from "../RunEvents.ts"
 import * as Sse from "../Sse.ts"
@@ -138,10 +139,10 @@ const otherMethod = ({ available, endpoint, method }: EndpointNotFound): MethodN
 export const respond = (agents: typeof Agents.Service, agent: string, result: CallResult) =>
   typeof result.answer === "string"
     ? Effect.map(agents.get(agent), ({ definition }) => response(result, textType(definition)))
-    : Effect.succeed(response(result, undefined))
+    : Effect.succeed(response(result))
 
 /** As text and not as bytes: Node sends it in one packet with the headers. */
-const response = ({ answer, failed, runId }: CallResult, textType: string | undefined) => {
+export const response = ({ answer, failed, runId }: CallResult, textType?: string) => {
   const text = textType === undefined ? json(answer) : answer as string
   return HttpServerResponse.raw(text, {
     status: failed ? 422 : 200,

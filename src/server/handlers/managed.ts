@@ -213,6 +213,11 @@ export const vectors = HttpApiBuilder.group(
             Effect.flatMap(collectionOf(team, collection), (name) =>
               store.search(name, query))
           ))
+        .handle("searchWords", ({ payload: { collection, query } }) =>
+          on((store, team) =>
+            Effect.flatMap(collectionOf(team, collection), (name) =>
+              store.searchWords(name, query))
+          ))
         .handle("drop", ({ payload: { collection } }) =>
           on((store, team) =>
             done(Effect.flatMap(collectionOf(team, collection), store.drop))
