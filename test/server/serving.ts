@@ -61,6 +61,19 @@ const Talk = Component.make("Talk", {
   }
 })
 
+/** Says more than sockets take that nobody reads: 60 MB, in many turns. */
+const Flood = Component.make("Flood", {
+  ...open,
+  description: "Says 3000 long things.",
+  run: ({ step }) => {
+    const text = "x".repeat(20_000)
+    const some = Effect.sync(() => {
+      for (let n = 0; n < 10; n++) step.emit("content", text)
+    })
+    return Effect.as(Effect.repeatN(Effect.zipRight(some, Effect.sleep("1 millis")), 299), { said: 3000 })
+  }
+})
+
 export interface Slow {
   /** Done when a slow component has begun. */
   readonly begun: Deferred.Deferred<void>
@@ -94,7 +107,8 @@ const agent = (id: string) => {
     page: { method: "POST", inputs: ["text"], by: "APIOutput" },
     upload: { method: "POST", inputs: [{ name: "text", type: "Any" }], by: "Pass" },
     pair: { method: "POST", inputs: ["text?"], by: "Pass" },
-    talk: { method: "POST", inputs: ["text?"], by: "Talk" }
+    talk: { method: "POST", inputs: ["text?"], by: "Talk" },
+    flood: { method: "POST", inputs: ["text?"], by: "Flood" }
   } as const
   return agentDocument(
     Object.fromEntries([
@@ -161,7 +175,7 @@ export const serving = (options: Options = {}): Effect.Effect<Serving, unknown, 
       router: NodeRouter.layer({ port: 0, ...options.router }),
       llm: TestLLM.layer(options.turns ?? [])
     }, {
-      components: [Pass, Session, Request, Fail, Talk, slow(signals)],
+      components: [Pass, Session, Request, Fail, Talk, Flood, slow(signals)],
       agents: options.agents ?? {}
     })
     const context = yield* Layer.build(sre)

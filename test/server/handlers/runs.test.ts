@@ -1,5 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Deferred, Effect, Fiber } from "effect"
+import { get, type IncomingMessage } from "node:http"
 import { frames, listen, post, send, serving } from "../serving.ts"
 
 const users = { "key-ann": "ann", "key-bob": "bob", "key-stranger": "stranger" }
@@ -242,6 +243,30 @@ describe("events of a run", () => {
       assert.strictEqual(Number(seen[gap - 1]!.id) + missed, Number(seen[gap]!.id))
       const ids = seen.slice(gap).map(({ id }) => Number(id))
       assert.deepStrictEqual(ids, ids.map((_, n) => ids[0]! + n))
+    }))
+
+  it.scopedLive("a client that does not read holds up no run: it finds a gap when it reads again", () =>
+    Effect.gen(function*() {
+      const { url } = yield* serving(owned)
+      const run = yield* start(url, "flood", by("ann"), { debug: { hold: true } })
+      const response = yield* Effect.acquireRelease(
+        Effect.promise(() =>
+          new Promise<IncomingMessage>((resolve) => get(`${run}/events`, { headers: by("ann") }, resolve))
+        ),
+        (response) => Effect.sync(() => response.destroy())
+      )
+      response.pause()
+      yield* post(`${run}/resume`, {}, by("ann"))
+      assert.deepStrictEqual((yield* resultOf(run, by("ann"))).json.result, { said: 3000 })
+      const chunks = yield* Effect.promise(() => response.toArray())
+      const seen = frames(Buffer.concat(chunks).toString("utf8"))
+      assert.strictEqual(seen.at(-1)!.event, "RunEnded")
+      assert.isAbove(seen.filter(({ event }) => event === "Gap").length, 0)
+      let next = 0
+      for (const { data, event, id } of seen) {
+        next += event === "Gap" ? data.event.missed : 1
+        assert.strictEqual(Number(id), next - 1)
+      }
     }))
 
   it.scopedLive("a client that goes away stops nothing", () =>
