@@ -5,6 +5,7 @@ import { OIDCAccount, OIDCAccountLive } from "../../../src/connectors/account/OI
 import { Account, AccountConnector } from "../../../src/security/Account.ts"
 import * as Candidate from "../../../src/security/Candidate.ts"
 import { data, suite } from "../../../src/testing/conformance/account.ts"
+import * as faults from "../../conformance/faults.ts"
 import * as HttpServer from "../../fixtures/HttpServer.ts"
 import * as OidcProvider from "../../fixtures/OidcProvider.ts"
 
@@ -282,3 +283,40 @@ const seen = Effect.gen(function*() {
 })
 
 suite("OIDCAccount", Layer.unwrapScoped(seen))
+
+/** Has a new key at every look; behind a proxy it is the issuer that its clients think it is. */
+const rotating = Effect.gen(function*() {
+  const { privateKey, publicKey } = yield* Effect.promise(() => generateKeyPair("RS256"))
+  const jwk = yield* Effect.promise(() => exportJWK(publicKey))
+  let looks = 0
+  const server = yield* HttpServer.make(({ headers, url }, response) => {
+    const issuer = `http://${headers.host}`
+    HttpServer.json(
+      response,
+      200,
+      url === "/keys" ? { keys: [{ ...jwk, kid: `k${++looks}`, use: "sig" }] } : { issuer, jwks_uri: `${issuer}/keys` }
+    )
+  })
+  /** Of the key that the next look will find. */
+  const next = (issuer: string) =>
+    Effect.promise(() =>
+      new SignJWT({ sub: "ann", iss: issuer, aud: audience, exp: Math.floor(Date.now() / 1000) + 3600 })
+        .setProtectedHeader({ alg: "RS256", kid: `k${looks + 1}` }).sign(privateKey)
+    )
+  return { port: server.port, next }
+})
+
+let rotated: Effect.Effect.Success<typeof rotating>
+let issuer = ""
+faults.suite("OIDCAccount", {
+  server: Effect.map(rotating, (server) => (rotated = server).port),
+  connector: ({ port, timeoutMillis }) => {
+    issuer = `http://127.0.0.1:${port}`
+    return OIDCAccount.contract({ issuer, audience, keysCooldown: 0, timeout: timeoutMillis })
+  },
+  read: Effect.flatMap(AccountConnector, (account) =>
+    Effect.flatMap(
+      Effect.suspend(() => rotated.next(issuer)),
+      (token) => account.authenticate(Redacted.make(token))
+    ))
+})
