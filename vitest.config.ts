@@ -1,3 +1,4 @@
+import { availableParallelism } from "node:os"
 import { fileURLToPath } from "node:url"
 import { defineConfig } from "vitest/config"
 
@@ -17,6 +18,8 @@ export default defineConfig({
     testTimeout: 60_000,
     hookTimeout: 60_000,
     pool: "forks",
+    // Most tests wait for servers: one process fewer than there are cores would leave one idle.
+    poolOptions: { forks: { maxForks: availableParallelism() } },
     silent: "passed-only"
   }
 })
