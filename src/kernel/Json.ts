@@ -58,7 +58,7 @@ export const preview = (value: unknown, max = 40): string => {
 
 const isHolder = (value: unknown): value is object => typeof value === "object" && value !== null
 
-/** About how many bytes a value takes as JSON, for people to see; of a large value what its first 10,000 parts take. */
+/** About how many bytes a value takes as JSON; of a large value what its first 10,000 parts take, and two for each other. */
 export const sizeOf = (value: unknown): number => {
   let bytes = 0
   let left = 10_000
@@ -69,15 +69,19 @@ export const sizeOf = (value: unknown): number => {
     else if (typeof one !== "object" || one === null) bytes += String(one).length
     else if (ArrayBuffer.isView(one)) bytes += one.byteLength
     else {
-      bytes += 2
-      for (const key of Object.keys(one)) {
-        if (left-- <= 0) break
-        if (!Array.isArray(one)) bytes += key.length + 3
-        open.push(property(one, key))
+      const names = Array.isArray(one) ? undefined : Object.keys(one)
+      const parts = names?.length ?? (one as ReadonlyArray<unknown>).length
+      const seen = Math.min(parts, Math.max(left, 0))
+      left -= seen
+      bytes += 2 + 2 * (parts - seen)
+      for (let at = 0; at < seen; at++) {
+        const name = names?.[at]
+        if (name !== undefined) bytes += name.length + 3
+        open.push(property(one, name ?? String(at)))
       }
     }
   }
-  return bytes
+  return bytes + 2 * open.length
 }
 
 const isDelimited = (text: string) =>

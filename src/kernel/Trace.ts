@@ -1,5 +1,6 @@
 /** Spans that cost nothing while nobody traces: `Effect.withSpan` takes 8 µs even with the default tracer, this 0.2 µs. */
 import { Context, DefaultServices, Effect, Stream, Tracer } from "effect"
+import * as Pull from "./Pull.ts"
 
 const builtIn = Context.get(DefaultServices.liveServices, Tracer.Tracer)
 
@@ -20,7 +21,7 @@ export const traced =
 export const tracedStream =
   (name: string, attributes: Record<string, unknown>) =>
   <A, E, R>(self: Stream.Stream<A, E, R>): Stream.Stream<A, E, R> =>
-    Stream.unwrap(
+    Pull.unwrap(
       Effect.map(isTraced, (yes) => yes ? Stream.withSpan(self, name, { attributes, captureStackTrace: false }) : self)
     )
 

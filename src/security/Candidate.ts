@@ -1,6 +1,7 @@
 /** Who is asking. The candidate travels with the fiber; nothing but this module touches the reference it travels in. */
-import { Effect, FiberRef, Option, Schema, Stream } from "effect"
+import { Effect, FiberRef, Option, Schema, type Stream } from "effect"
 import { dual } from "effect/Function"
+import * as Pull from "../kernel/Pull.ts"
 
 export const Role = Schema.Literal("user", "agent", "team", "public")
 export type Role = typeof Role.Type
@@ -60,8 +61,14 @@ export const as: {
   <A, E, R>(self: Effect.Effect<A, E, R>, candidate: Candidate): Effect.Effect<A, E, R>
 } = dual(
   2,
-  <A, E, R>(self: Effect.Effect<A, E, R>, candidate: Candidate): Effect.Effect<A, E, R> =>
-    Effect.locally(self, current_, Option.some(candidate))
+  <A, E, R>(self: Effect.Effect<A, E, R>, candidate: Candidate): Effect.Effect<A, E, R> => {
+    const own = Option.some(candidate)
+    const asOwn = Effect.locally(self, current_, own)
+    return Effect.withFiberRuntime((fiber) => {
+      const before = fiber.getFiberRef(current_)
+      return Option.isSome(before) && before.value === candidate ? self : asOwn
+    })
+  }
 )
 
 /** Every pull of the stream happens as `candidate`, whoever consumes it: a bare stream would run as its consumer. */
@@ -71,5 +78,5 @@ export const streamAs: {
 } = dual(
   2,
   <A, E, R>(self: Stream.Stream<A, E, R>, candidate: Candidate): Stream.Stream<A, E, R> =>
-    Stream.fromPull(Effect.map(as(Stream.toPull(self), candidate), as(candidate)))
+    Pull.toStream(Effect.map(as(Pull.open(self), candidate), as(candidate)))
 )

@@ -1,0 +1,85 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Chunk, Context, Effect, Exit, Option, Ref, Stream } from "effect"
+import * as Pull from "../../src/kernel/Pull.ts"
+
+/** Gives each list once, noting when it is opened and closed. */
+const source = (log: Ref.Ref<ReadonlyArray<string>>, name: string, ...lists: ReadonlyArray<ReadonlyArray<number>>) =>
+  Pull.toStream(Effect.suspend(() => {
+    const note = (what: string) => Ref.update(log, (all) => [...all, `${what} ${name}`])
+    const left = Array.from(lists, (list) => Chunk.fromIterable(list))
+    const next = Effect.suspend((): Pull.Pull<number> => {
+      const elements = left.shift()
+      return elements === undefined ? Pull.end : Effect.succeed(elements)
+    })
+    return Effect.as(Effect.acquireRelease(note("open"), () => note("close")), next)
+  }))
+
+const logged = Ref.make<ReadonlyArray<string>>([])
+
+describe("Pull", () => {
+  it.effect("is a stream like any other, and any other can be taken apart", () =>
+    Effect.gen(function*() {
+      const log = yield* logged
+      const stream = source(log, "a", [1, 2], [], [3])
+      assert.deepStrictEqual(Chunk.toArray(yield* Stream.runCollect(stream)), [1, 2, 3])
+      assert.deepStrictEqual(Chunk.toArray(yield* Stream.runCollect(Stream.take(stream, 1))), [1])
+      assert.deepStrictEqual(yield* Ref.get(log), ["open a", "close a", "open a", "close a"])
+      const read: Array<number> = []
+      yield* Pull.forEach(Stream.make(4, 5), (one) => void read.push(one))
+      yield* Pull.forEach(stream, (one) => void read.push(one))
+      assert.deepStrictEqual(read, [4, 5, 1, 2, 3])
+    }))
+
+  it.effect("fails where it is opened, and where it is read, and tells whoever watches", () =>
+    Effect.gen(function*() {
+      const seen: Array<string> = []
+      const watched = Pull.tapError((error: string) => Effect.sync(() => void seen.push(error)))
+      const refused = Pull.toStream<number, string, never>(Effect.fail("closed"))
+      const broken = Pull.toStream<number, string, never>(Effect.succeed(Effect.fail(Option.some("broken"))))
+      assert.deepStrictEqual(yield* Effect.exit(Stream.runDrain(watched(refused))), Exit.fail("closed"))
+      assert.deepStrictEqual(yield* Effect.exit(Pull.forEach(watched(broken), () => {})), Exit.fail("broken"))
+      assert.deepStrictEqual(seen, ["closed", "broken"])
+    }))
+
+  it.effect("one after another: the next is opened when the one before is closed", () =>
+    Effect.gen(function*() {
+      const log = yield* logged
+      const all = source(log, "a", [1], [2]).pipe(
+        Pull.concat(() => source(log, "b")),
+        Pull.concat(() => source(log, "c", [3]))
+      )
+      assert.deepStrictEqual(Chunk.toArray(yield* Stream.runCollect(all)), [1, 2, 3])
+      assert.deepStrictEqual(yield* Ref.get(log), ["open a", "close a", "open b", "close b", "open c", "close c"])
+      assert.deepStrictEqual(Chunk.toArray(yield* Stream.runCollect(Stream.take(all, 1))), [1])
+      assert.deepStrictEqual((yield* Ref.get(log)).slice(6), ["open a", "close a"])
+    }))
+
+  it.scoped("begun: has its first elements, or has failed and left nothing open", () =>
+    Effect.gen(function*() {
+      const log = yield* logged
+      const pull = yield* Pull.begun(Pull.open(source(log, "a", [], [1], [2])))
+      assert.deepStrictEqual(Chunk.toArray(yield* pull), [1])
+      assert.deepStrictEqual(Chunk.toArray(yield* pull), [2])
+      assert.deepStrictEqual(yield* Effect.exit(pull), Exit.fail(Option.none()))
+      const broken = Pull.concat(() => Stream.fail("broken"))(source(log, "b"))
+      assert.deepStrictEqual(yield* Effect.exit(Pull.alone(Pull.begun(Pull.open(broken)))), Exit.fail("broken"))
+      assert.deepStrictEqual(yield* Ref.get(log), ["open a", "open b", "close b"])
+    }))
+
+  it.effect("takes what it is given where it is opened", () =>
+    Effect.gen(function*() {
+      class Name extends Context.Tag("Name")<Name, string>() {}
+      const named = Pull.toStream<string, never, Name>(
+        Effect.sync(() => {
+          let given = false
+          return Effect.suspend((): Pull.Pull<string, never, Name> => {
+            if (given) return Pull.end
+            given = true
+            return Effect.map(Name, Chunk.of)
+          })
+        })
+      )
+      const provided = Pull.provide(Context.make(Name, "ann"))(named)
+      assert.deepStrictEqual(Chunk.toArray(yield* Stream.runCollect(provided)), ["ann"])
+    }))
+})
