@@ -193,7 +193,7 @@ const make = Effect.gen(function*() {
         limits: yield* limitsOf(request.limits),
         functions,
         account
-      })
+      }).pipe(Effect.catchTag("CodeFailed", (error) => Effect.fail(bounded(error))))
       return { output: output === undefined ? undefined : yield* decode(output), logs, stats }
     }, traced("Code.run")),
     deployments: guard.candidate("deployments").pipe(
@@ -223,6 +223,13 @@ export const exceeded = (limit: Limit, limits: Limits, logs: ReadonlyArray<LogLi
   return new CodeLimitExceeded({ limit, allowed, logs })
 }
 
+/** What code says of its failure goes into answers and logs. */
+const bounded = (error: CodeFailed): CodeFailed =>
+  error.message.length <= maxMessage
+    ? error
+    : new CodeFailed({ ...error, message: `${error.message.slice(0, maxMessage)}…` })
+
+const maxMessage = 10_000
 const maxKnown = 64
 const maxCode = 500_000
 const maxInputs = 16 * mebibyte

@@ -168,34 +168,45 @@ const make = Effect.gen(function*() {
   const signIn = yield* McpSignIn.make
   const tokenOf = ({ connection, url }: SessionKey) =>
     connection === undefined || Option.isNone(signIn) ? Effect.succeedNone : signIn.value.token(connection, url)
-  const sessions = yield* RcMap.make({
+  const sessionsOf = RcMap.make({
     lookup: Effect.fnUntraced(function*(key: SessionKey): Effect.fn.Return<Opened, ConnectError, Scope.Scope> {
       const bearer: Bearer = { token: yield* tokenOf(key) }
       const target = yield* targetOf(key, connector.commands, policy, bearer)
       return { session: yield* connector.connect(target), bearer }
     }),
-    idleTimeToLive: connector.idle
+    idleTimeToLive: connector.idle,
+    capacity: maxSessions
   })
+  /** By candidate, so that nobody takes the place of another. */
+  const candidates = yield* RcMap.make({ lookup: (_who: string) => sessionsOf, idleTimeToLive: connector.idle })
+  const invalidate = (key: SessionKey) =>
+    Effect.scoped(Effect.flatMap(RcMap.get(candidates, key.who), (sessions) => RcMap.invalidate(sessions, key)))
 
+  /** A command is the same however it is written, and whatever would be sent over HTTP. */
   const keyOf = (operation: string, { connection, headers, transport = "auto", url }: Server) =>
-    Effect.map(guard.candidate(operation), (who) =>
-      new SessionKey({
+    Effect.map(guard.candidate(operation), (who) => {
+      const command = commandIn(url)
+      const sent = headers === undefined || command !== undefined ? {} : Redacted.value(headers)
+      return new SessionKey({
         who: Candidate.format(who),
-        url,
-        transport,
-        headers: Redacted.make(JSON.stringify(headers === undefined ? {} : Redacted.value(headers))),
-        connection
-      }))
+        url: command === undefined ? url : `stdio:${encodeURIComponent(command)}`,
+        transport: command === undefined ? transport : "auto",
+        headers: Redacted.make(JSON.stringify(sent)),
+        connection: command === undefined ? connection : undefined
+      })
+    })
 
   const open = (key: SessionKey): Effect.Effect<Opened, ConnectError, Scope.Scope> =>
-    RcMap.get(sessions, key).pipe(
-      Effect.tapError(() => RcMap.invalidate(sessions, key)),
-      Effect.flatMap((opened) =>
-        opened.session.isClosed()
-          ? Effect.zipRight(RcMap.invalidate(sessions, key), RcMap.get(sessions, key))
-          : Effect.succeed(opened)
-      )
-    )
+    Effect.flatMap(RcMap.get(candidates, key.who), (sessions) =>
+      RcMap.get(sessions, key).pipe(
+        Effect.tapError(() => RcMap.invalidate(sessions, key)),
+        Effect.flatMap((opened) =>
+          opened.session.isClosed()
+            ? Effect.zipRight(RcMap.invalidate(sessions, key), RcMap.get(sessions, key))
+            : Effect.succeed(opened)
+        ),
+        Effect.catchTag("ExceededCapacityException", () => tooMany)
+      ))
 
   /** With the token as it is now: a session may last longer than one. */
   const once = <A>(key: SessionKey, use: (session: Session) => Effect.Effect<A, SessionFailure>) =>
@@ -231,7 +242,7 @@ const make = Effect.gen(function*() {
   const using = <A>(key: SessionKey, use: (session: Session) => Effect.Effect<A, SessionFailure>) => {
     const again = authorized(key, use)
     return again.pipe(
-      Effect.catchTag("SessionLost", () => Effect.zipRight(RcMap.invalidate(sessions, key), again)),
+      Effect.catchTag("SessionLost", () => Effect.zipRight(invalidate(key), again)),
       Effect.catchTag("SessionLost", () =>
         new ConnectorError({
           connector: "Mcp",
@@ -258,7 +269,7 @@ const make = Effect.gen(function*() {
       if (Option.isNone(signIn)) return yield* noSignIn("there are no OAuthTokens here to keep tokens in")
       yield* guard.granted("signIn", `${shown(key.url)} ${key.connection}`)
       yield* signIn.value.finish(shown(key.url), key.connection, address, asking(key))
-      yield* RcMap.invalidate(sessions, key)
+      yield* invalidate(key)
     }, traced("Mcp.signIn"))
   })
 })
@@ -274,8 +285,8 @@ const targetOf = (
   const refused = (detail: string) => Effect.fail(new McpRefused({ server: shown(text), detail }))
   if (!URL.canParse(text)) return refused("it is not an absolute URL")
   const url = new URL(text)
-  if (url.protocol === "stdio:") {
-    const name = decodeURIComponent(text.slice("stdio:".length).replace(/^\/\//, ""))
+  const name = commandIn(text)
+  if (name !== undefined) {
     return commands.includes(name) ? Effect.succeed({ _tag: "Command", name }) : refused(
       `the operator allows no command "${name}".${didYouMean(name, commands)} Allowed: ${commands.join(", ") || "none"}`
     )
@@ -290,6 +301,23 @@ const targetOf = (
     bearer
   })
 }
+
+/** Of `stdio:<name>`; empty where it cannot be read. */
+const commandIn = (url: string): string | undefined => {
+  const [, written] = /^\s*stdio:(?:\/\/)?(.*)$/is.exec(url) ?? []
+  return written === undefined ? undefined : Option.getOrElse(decoded(written), () => "")
+}
+const decoded = Option.liftThrowable(decodeURIComponent)
+
+/** Of one candidate; an agent that speaks with more servers at a time is lost. */
+const maxSessions = 100
+
+const tooMany = new ConnectorError({
+  connector: "Mcp",
+  method: "connect",
+  reason: "Full",
+  detail: `${maxSessions} sessions are open, those unused for a while included; try again later`
+})
 
 const noSignIn = (detail: string) =>
   Effect.fail(new ConnectorError({ connector: "Mcp", method: "signIn", reason: "InvalidInput", detail }))

@@ -2,8 +2,10 @@
  * Outbound: the one way an agent opens an HTTP connection. The operator's {@link NetworkPolicy} decides where to; every
  * redirect is judged like a first request, and the connector judges each address it is about to connect to.
  */
-import { Context, Duration, Effect, Layer, Schema, type Scope, Stream } from "effect"
+import { Context, Duration, Effect, Layer, Option, Schema, type Scope, type Stream } from "effect"
 import { ConnectorError } from "../../kernel/ConnectorError.ts"
+import * as Deadlines from "../../kernel/Deadlines.ts"
+import * as Pull from "../../kernel/Pull.ts"
 import { traced } from "../../kernel/Trace.ts"
 import * as Access from "../../security/Access.ts"
 import * as Audit from "../../security/Audit.ts"
@@ -132,10 +134,10 @@ const make = Effect.gen(function*() {
   const sent = Effect.fnUntraced(function*<A extends Head, R>(
     operation: "request" | "open",
     via: Via<A, R>,
-    request: OutboundRequest
+    request: OutboundRequest,
+    inTime: InTime
   ) {
     const candidate = yield* guard.candidate(operation)
-    const timeout = timeoutOf(request)
     const { maxRedirects = 5 } = request
     const record = (resource: string, verdict: "granted" | "denied") =>
       Audit.record(audit, { candidate, service: "Outbound", operation, resource, verdict })
@@ -143,26 +145,36 @@ const make = Effect.gen(function*() {
       Effect.tapError((refused) => refused.reason === "Policy" ? record(refused.url, "denied") : Effect.void)
     )
     return yield* follow(via, exchange, maxRedirects === 0 ? 0 : maxRedirects + 1).pipe(
-      Effect.timeoutFail({
-        duration: timeout,
-        onTimeout: () => failure("Timeout", `no whole answer of ${shown(exchange.url)} in ${Duration.format(timeout)}`)
-      }),
+      inTime(() =>
+        failure(
+          "Timeout",
+          `no whole answer of ${shown(exchange.url)} in ${Duration.format(timeoutOf(request))}`
+        )
+      ),
       Effect.tap(() => audit.level === "all" ? record(shown(exchange.url), "granted") : Effect.void),
       Effect.tapErrorTag("OutboundRefused", (refused) => record(refused.url, "denied"))
     )
   })
 
   return Outbound.of({
-    request: (request) => traced("Outbound.request")(sent("request", connector.exchange, request)),
-    open: (request) =>
-      Effect.map(sent("open", connector.open, request), (answer) => ({
-        ...answer,
-        body: Stream.timeoutFail(
-          answer.body,
-          () => failure("Timeout", `${shown(new URL(answer.url))} stopped in the middle of its answer`),
-          timeoutOf(request)
+    request: (request) =>
+      traced("Outbound.request")(
+        sent(
+          "request",
+          connector.exchange,
+          request,
+          (onTimeout) => Effect.timeoutFail({ duration: timeoutOf(request), onTimeout })
         )
-      })).pipe(traced("Outbound.open"))
+      ),
+    open: Effect.fnUntraced(function*(request) {
+      // Before anything else, what has to be closed again included.
+      yield* guard.candidate("open")
+      const deadlines = yield* Deadlines.make(timeoutOf(request))
+      const answer = yield* sent("open", connector.open, request, deadlines.within)
+      const stopped = (): Option.Option<ResponseTooLarge | ConnectorError> =>
+        Option.some(failure("Timeout", `${shown(new URL(answer.url))} stopped in the middle of its answer`))
+      return { ...answer, body: answer.body.pipe(Pull.via((pull) => deadlines.within(stopped)(pull))) }
+    }, traced("Outbound.open"))
   })
 })
 
@@ -174,6 +186,7 @@ export const layer: Layer.Layer<Outbound | Policy, never, OutboundConnector> = L
 
 type Failure = OutboundRefused | ResponseTooLarge | ConnectorError
 type Head = Pick<OutboundResponse, "status" | "headers">
+type InTime = <E>(onTimeout: () => E) => <A, E1, R>(self: Effect.Effect<A, E1, R>) => Effect.Effect<A, E | E1, R>
 type Via<A, R> = (exchange: Exchange) => Effect.Effect<A, Failure, R>
 type Sent<A, R> = Effect.Effect<A & { readonly url: string }, Failure, R>
 

@@ -21,7 +21,9 @@ const splitAt = (text: string, candidates: ReadonlyArray<string>, sizes: Sizes):
     if (piece.length < sizes.chunkSize || finer.length === 0) {
       fitting.push(piece)
     } else {
-      chunks.push(...merge(fitting, sizes), ...splitAt(piece, finer, sizes))
+      // One by one: as arguments of a call there may be too many.
+      for (const chunk of merge(fitting, sizes)) chunks.push(chunk)
+      for (const chunk of splitAt(piece, finer, sizes)) chunks.push(chunk)
       fitting = []
     }
   }

@@ -320,6 +320,7 @@ const make = Effect.gen(function*() {
           "chunkOverlap must be less than chunkSize, both in characters"
         )
       }
+      yield* Records.checkPieces([text].flat(), { chunkSize, chunkOverlap })
       const metadata = yield* Guarded.jsonMetadata("VectorDB", options.metadata ?? {})
       const texts = [text].flat().flatMap((page) => TextChunks.split(page, { chunkSize, chunkOverlap }))
       const items = texts.map((chunk, n) => ({ id: `${id}#${n}`, text: chunk, metadata }))

@@ -5,6 +5,7 @@ import { ConnectorError } from "../../kernel/ConnectorError.ts"
 import * as Candidate from "../../security/Candidate.ts"
 import * as Guarded from "../Guarded.ts"
 import { isDimension, maxDimensions, unit } from "../llm/Embeddings.ts"
+import type { Sizes } from "./TextChunks.ts"
 import { Datasource, type Namespace, type StoredItem, type StoredPoint, type StoredRecord } from "./VectorModels.ts"
 import * as VectorWords from "./VectorWords.ts"
 
@@ -127,6 +128,24 @@ export const direction = (
     : one.every((element) => element === 0)
     ? invalid(method, `${name} is all zeros, which point nowhere`)
     : Effect.succeed(one)
+}
+
+/** Of one data source, which is embedded in memory. */
+const maxPieces = 100_000
+const maxCharacters = 100 * 2 ** 20
+
+/** Small pieces, or large ones that repeat most of the one before, come to a thousand times the text. */
+export const checkPieces = (
+  pages: ReadonlyArray<string>,
+  { chunkOverlap, chunkSize }: Sizes
+): Effect.Effect<void, ConnectorError> => {
+  const length = pages.reduce((sum, page) => sum + page.length, 0)
+  const pieces = Math.ceil(length / (chunkSize - chunkOverlap))
+  return pieces <= maxPieces && pieces * Math.min(chunkSize, length) <= maxCharacters ? Effect.void : invalid(
+    "createDatasource",
+    `the text would come to ${pieces} pieces of ${chunkSize} characters; ${maxPieces}, with ${maxCharacters} characters ` +
+      "in all, are the most. Index it in parts, or with less overlap"
+  )
 }
 
 export const checkDimensions = (method: string, dimensions: number): Effect.Effect<void, ConnectorError> =>

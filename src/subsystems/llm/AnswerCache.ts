@@ -4,6 +4,7 @@
  */
 import { Duration, Effect, Layer, Option, Schema, Stream } from "effect"
 import { createHash } from "node:crypto"
+import * as Pull from "../../kernel/Pull.ts"
 import * as Access from "../../security/Access.ts"
 import * as Candidate from "../../security/Candidate.ts"
 import { Cache } from "../memory/Cache.ts"
@@ -68,7 +69,7 @@ const make = (settings: Settings) =>
       )
     })
 
-    const stream = (request: LLM.Request) => Stream.unwrap(open(request))
+    const stream = (request: LLM.Request) => Pull.unwrap(open(request))
     return LLM.LLM.of({ stream, generate: (request) => collect(stream(request)), check: llm.check })
   })
 

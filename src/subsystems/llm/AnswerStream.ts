@@ -1,6 +1,7 @@
 /** What every provider promises about its events, enforced once: any number of parts, then one `finish` or a failure. */
-import { Effect, Stream } from "effect"
+import { Chunk, Effect, Option, type Scope, type Stream } from "effect"
 import { ConnectorError } from "../../kernel/ConnectorError.ts"
+import * as Pull from "../../kernel/Pull.ts"
 import type { FinishReason, LLMEvent, ToolCall } from "./Prompt.ts"
 import * as Usage from "./Usage.ts"
 
@@ -17,14 +18,19 @@ export interface Answer {
 export const checked = <E, R>(
   self: Stream.Stream<LLMEvent, E, R>,
   provider: string
-): Stream.Stream<LLMEvent, E | ConnectorError, R> =>
-  Stream.suspend(() => {
+): Stream.Stream<LLMEvent, E | ConnectorError, Exclude<R, Scope.Scope>> =>
+  Pull.via((pull: Pull.Pull<LLMEvent, E, R>) => {
     let finished = false
-    return self.pipe(
-      Stream.takeUntil((event) => finished = event.type === "finish"),
-      Stream.concat(Stream.suspend(() => finished ? Stream.empty : Stream.fail(endedEarly(provider))))
-    )
-  })
+    const next = Effect.mapBoth(pull, {
+      onFailure: Option.orElseSome(() => endedEarly(provider)),
+      onSuccess: (events) => {
+        const last = Chunk.findFirstIndex(events, ({ type }) => type === "finish")
+        finished = Option.isSome(last)
+        return Option.isSome(last) ? Chunk.take(events, last.value + 1) : events
+      }
+    })
+    return Effect.suspend(() => finished ? Pull.end : next)
+  })(self)
 
 export const endedEarly = (provider: string) =>
   new ConnectorError({
@@ -58,7 +64,7 @@ export const collect = <E, R>(self: Stream.Stream<LLMEvent, E, R>): Effect.Effec
       }
     }
     return Effect.map(
-      Stream.runForEachChunk(self, (events) => Effect.sync(() => Array.from(events).forEach(add))),
+      Pull.forEach(self, add),
       () => ({ text: text.join(""), reasoning: reasoning.join(""), toolCalls, usage, reason })
     )
   })

@@ -4,9 +4,11 @@
  * asking, nor the tools, nor the budgets.
  */
 import { Chunk, type Duration, Effect, Mailbox, Ref, Schema, Stream } from "effect"
+import * as Pull from "../../kernel/Pull.ts"
 import * as Candidate from "../../security/Candidate.ts"
 import * as LLMContext from "../memory/LLMContext.ts"
 import * as ContextWindow from "./ContextWindow.ts"
+import * as ConversationMemory from "./ConversationMemory.ts"
 import * as LLM from "./LLM.ts"
 import { ModelAnswer } from "./ModelAnswer.ts"
 import * as Models from "./Models.ts"
@@ -66,6 +68,8 @@ export interface ConversationOptions<R = never> {
   readonly toolTimeout?: Duration.DurationInput | undefined
   /** Keeps the history under this id, in the home of whoever asks. Without it, it lasts as long as the conversation. */
   readonly history?: { readonly id: string } | undefined
+  /** What is remembered beyond the history: see {@link ConversationMemory.make}. Default: nothing. */
+  readonly memory?: ConversationMemory.Memory | undefined
   readonly parameters?: Prompt.Parameters | undefined
   /** Used at most of the model's context. Default 131 072. */
   readonly contextTokens?: number | undefined
@@ -88,8 +92,7 @@ export const make = Effect.fnUntraced(function*<R = never>(options: Conversation
   const llm = yield* LLM.LLM
   const models = yield* Models.Models
   const history = yield* historyOf(options.history)
-  const tools = new Map(options.tools.toReversed().map((one) => [one.tool.name, one]))
-  const system = options.system === "" ? [] : [Prompt.system(options.system)]
+  const memory = options.memory ?? ConversationMemory.none
 
   /** A model the registry does not know is for the LLM service to refuse. */
   const modelSizes = Effect.suspend(() => {
@@ -108,21 +111,32 @@ export const make = Effect.fnUntraced(function*<R = never>(options: Conversation
 
   const begin = Effect.fnUntraced(function*(message: Prompt.Message) {
     const who = yield* Candidate.current
-    const before = yield* history.load
+    const earlier = yield* history.load
+    const note = yield* memory.note(options.tools)
+    const given = { ...options, tools: [...options.tools, ...note.tools] }
+    const before = [...systemOf(options.system, note.system), ...earlier]
     const fitter = yield* ContextWindow.fitter(llm, options.model)
-    const window = windowOf(options, yield* modelSizes, fitter)
-    const turn = turnOf({ options, llm, tools, fitter, window, before: [...system, ...before], message })
-    return Stream.make<[ConversationEvent]>({ type: "start" }).pipe(
-      Stream.concat(turn.events),
-      Stream.concat(Stream.fromEffect(Effect.suspend(() => Effect.as(history.append(turn.messages), turn.end())))),
+    const window = windowOf(given, yield* modelSizes, fitter)
+    const seen = Effect.orElseSucceed(ContextWindow.fit([...before, message], window), () => before)
+    const recalled = yield* memory.recall(message, seen)
+    const turn = turnOf({ options: given, llm, fitter, window, before: [...before, ...recalled], message })
+    const keep = Effect.suspend(() => Effect.zipRight(history.append(turn.messages), memory.keep(turn.messages)))
+    return said({ type: "start" }).pipe(
+      Pull.concat(() => turn.events),
+      Pull.concat(() => Pull.unwrap(Effect.map(keep, () => said(turn.end())))),
       Candidate.streamAs(who)
     )
   })
 
-  const prompt: Conversation<R>["prompt"] = (message, files) => Stream.unwrap(begin(Prompt.user(message, files)))
+  const prompt: Conversation<R>["prompt"] = (message, files) => Pull.unwrap(begin(Prompt.user(message, files)))
   const conversation: Conversation<R> = { prompt, ask: (message, files) => answerOf(prompt(message, files)) }
   return conversation
 })
+
+const systemOf = (...texts: ReadonlyArray<string>): ReadonlyArray<Prompt.Message> => {
+  const text = texts.filter((one) => one !== "").join("\n\n")
+  return text === "" ? [] : [Prompt.system(text)]
+}
 
 /** The text a turn ended with. */
 export const answerOf = <E, R>(events: Stream.Stream<ConversationEvent, E, R>): Effect.Effect<string, E, R> =>
@@ -165,18 +179,16 @@ const windowOf = <R>(
 interface TurnOptions<R> {
   readonly options: ConversationOptions<R>
   readonly llm: typeof LLM.LLM.Service
-  readonly tools: ToolCalls.Tools<R>
   readonly fitter: ContextWindow.Fitter
   readonly window: ContextWindow.Window
   readonly before: ReadonlyArray<Prompt.Message>
   readonly message: Prompt.Message
 }
 
-const turnOf = <R>({ before, fitter, llm, message, options, tools, window }: TurnOptions<R>) => {
+const turnOf = <R>({ before, fitter, llm, message, options, window }: TurnOptions<R>) => {
   const { concurrency = 4, maxRounds = 25, maxToolCalls = 100, parameters, toolTimeout = "10 minutes" } = options
-  const declared = Array.from(options.tools, ({ tool }) => tool).filter(({ name }, at, all) =>
-    all.findIndex((other) => other.name === name) === at
-  )
+  const tools: ToolCalls.Tools<R> = new Map(options.tools.toReversed().map((one) => [one.tool.name, one]))
+  const declared = options.tools.filter((one) => tools.get(one.tool.name) === one).map(({ tool }) => tool)
   const messages: Array<Prompt.Message> = [message]
   let text = ""
   let rounds = 0
@@ -194,7 +206,7 @@ const turnOf = <R>({ before, fitter, llm, message, options, tools, window }: Tur
 
   /** One answer of the model, and what follows from it. */
   const ask = (last: boolean): Events =>
-    Stream.unwrap(Effect.map(fitter.fit([...before, ...messages], window), (fitted) => {
+    Pull.unwrap(Effect.map(fitter.fit([...before, ...messages], window), (fitted) => {
       const answer = new ModelAnswer()
       return llm.stream({
         ...parameters,
@@ -202,8 +214,8 @@ const turnOf = <R>({ before, fitter, llm, message, options, tools, window }: Tur
         messages: last ? [...fitted, Prompt.user(summarise)] : fitted,
         ...(last || declared.length === 0 ? {} : { tools: declared })
       }).pipe(
-        Stream.mapChunks(Chunk.filterMap((event) => answer.add(event))),
-        Stream.concat(Stream.suspend(() => follow(answer, last)))
+        Pull.via(Effect.map(Chunk.filterMap((event) => answer.add(event)))),
+        Pull.concat(() => follow(answer, last))
       )
     }))
 
@@ -216,20 +228,24 @@ const turnOf = <R>({ before, fitter, llm, message, options, tools, window }: Tur
     const content = answer.content(calls.length > 0)
     if (content.length > 0) messages.push({ role: "assistant", content })
     if (calls.length > 0) return callTools(calls)
-    return cut === undefined ? Stream.empty : Stream.make(interrupted(cut))
+    return cut === undefined ? said() : said(interrupted(cut))
   }
 
   /** The events of tools at work, with what they say meanwhile; what they say as content belongs to the answer. */
-  const withSpoken = (work: (say: ToolCalls.Say) => Events): Events =>
-    Stream.unwrap(Effect.map(Mailbox.make<ConversationEvent>(), (spoken) => {
+  const withSpoken = (
+    work: (say: ToolCalls.Say, tell: (event: ConversationEvent) => void) => Effect.Effect<void, never, R>
+  ): Events =>
+    Pull.toStream(Effect.flatMap(Mailbox.make<ConversationEvent>(), (events) => {
+      const tell = (event: ConversationEvent) => void events.unsafeOffer(event)
       const say: ToolCalls.Say = (kind, words) => {
         if (kind === "content") text += words
-        spoken.unsafeOffer({ type: kind, text: words })
+        tell({ type: kind, text: words })
       }
-      return Stream.merge(
-        Stream.concat(work(say), Stream.drain(Stream.fromEffect(spoken.end))),
-        Mailbox.toStream(spoken)
+      const next = Effect.flatMap(
+        events.takeAll,
+        ([elements, isDone]) => isDone && Chunk.isEmpty(elements) ? Pull.end : Effect.succeed(elements)
       )
+      return Effect.as(Effect.forkScoped(Mailbox.into(work(say, tell), events)), next)
     }))
 
   const callTools = (calls: ReadonlyArray<ToolCalls.Call>): Events => {
@@ -247,24 +263,31 @@ const turnOf = <R>({ before, fitter, llm, message, options, tools, window }: Tur
       params: part.params,
       status: tools.get(part.name)?.status ?? `Calling ${part.name}`
     }))
-    return Stream.fromIterable(announced).pipe(
-      Stream.concat(
-        withSpoken((say) =>
-          Stream.fromIterable(calls.map((call, at) => execute(call, at, say))).pipe(
-            Stream.mapEffect((result) => result, { concurrency: Math.max(1, concurrency) }),
-            Stream.map((result): ConversationEvent => {
-              results.push(result)
-              return { ...result, type: "toolResult" }
-            })
+    return said(...announced).pipe(
+      Pull.concat(() =>
+        withSpoken((say, tell) => {
+          const early = new Map<number, Prompt.ToolResultPart>()
+          // In the order of the calls, whichever is done first.
+          const done = (result: Prompt.ToolResultPart, at: number) => {
+            early.set(at, result)
+            for (let next = early.get(results.length); next !== undefined; next = early.get(results.length)) {
+              results.push(next)
+              tell({ ...next, type: "toolResult" })
+            }
+          }
+          return Effect.forEach(
+            calls,
+            (call, at) => Effect.map(execute(call, at, say), (result) => done(result, at)),
+            { concurrency: Math.max(1, concurrency), discard: true }
           )
-        )
+        })
       ),
-      Stream.concat(Stream.suspend((): Events => {
+      Pull.concat((): Events => {
         messages.push({ role: "tool", content: results })
         return allowed === calls.length
           ? ask(false)
-          : Stream.concat(Stream.make(interrupted("max_tool_calls")), ask(true))
-      }))
+          : Pull.concat(() => ask(true))(said(interrupted("max_tool_calls")))
+      })
     )
   }
 
@@ -273,6 +296,9 @@ const turnOf = <R>({ before, fitter, llm, message, options, tools, window }: Tur
 
 const summarise =
   "No more tool calls are allowed in this turn. Answer now with what you know, and say what is left undone."
+
+const said = (...events: ReadonlyArray<ConversationEvent>): Stream.Stream<ConversationEvent> =>
+  Pull.toStream(Effect.sync(() => Pull.after(Chunk.fromIterable(events), Pull.end)))
 
 const interrupted = (reason: typeof Interruption.Type): ConversationEvent => ({ type: "interrupted", reason })
 

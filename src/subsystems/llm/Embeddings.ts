@@ -187,7 +187,9 @@ export const unit = (vector: ArrayLike<number>): Float32Array => {
   let sum = 0
   for (let at = 0; at < vector.length; at++) sum += (vector[at]! / largest) ** 2
   const length = Math.sqrt(sum)
-  return Float32Array.from(vector, (one) => one / largest / length)
+  const scaled = new Float32Array(vector.length)
+  for (let at = 0; at < vector.length; at++) scaled[at] = vector[at]! / largest / length
+  return scaled
 }
 
 const modelOfProvider = ({ credentials, model, provider }: EmbeddingsProvider): Models.Model => ({

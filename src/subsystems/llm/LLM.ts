@@ -1,6 +1,7 @@
 /** LLM: models of any provider behind one contract. Callers use {@link LLM}, providers implement {@link LLMConnector}. */
-import { Clock, Context, type Duration, Effect, Layer, Option, Redacted, Stream } from "effect"
+import { type Chunk, Clock, Context, type Duration, Effect, Layer, Option, Redacted, Stream } from "effect"
 import { ConnectorError } from "../../kernel/ConnectorError.ts"
+import * as Pull from "../../kernel/Pull.ts"
 import { traced } from "../../kernel/Trace.ts"
 import * as Access from "../../security/Access.ts"
 import * as Candidate from "../../security/Candidate.ts"
@@ -15,7 +16,7 @@ import * as GenAI from "./GenAI.ts"
 import { type Admitted, type Call, Governor } from "./Governor.ts"
 import * as ModelCalls from "./ModelCalls.ts"
 import * as Models from "./Models.ts"
-import type { LLMEvent, Message, Parameters, Tool } from "./Prompt.ts"
+import type { LLMEvent, Message, Parameters, Tool, Usage } from "./Prompt.ts"
 import * as ProviderKey from "./ProviderKey.ts"
 import * as Tokenizer from "./Tokenizer.ts"
 import { UsageSink } from "./Usage.ts"
@@ -177,30 +178,34 @@ const make = (options: { readonly standalone: boolean }) =>
       const asked = admitted.limitsTokens && sizes.outputTokens === undefined
         ? { ...prepared, maxTokens: WorstCase.outputOf(prepared, sizes) }
         : prepared
-      const used = (events: Iterable<LLMEvent>) =>
-        Effect.forEach(events, (event) =>
-          event.type !== "usage" ?
-            Effect.void :
-            Effect.flatMap(Clock.currentTimeMillis, (time) =>
-              Effect.zipRight(
-                admitted.used(event.usage),
-                record({
-                  time,
-                  candidate,
-                  model: model.name,
-                  provider: provider.provider,
-                  kind: "text",
-                  usage: event.usage,
-                  prices: model.prices
-                })
-              )), {
-          discard: true
-        })
-      const tried = Stream.unwrap(Effect.as(governor.turn(call, tokensOf(asked)), provider.stream(asked)))
-      const answer = retryingUntilBegun(tried).pipe(
+      const used = (usage: Usage) =>
+        Effect.flatMap(Clock.currentTimeMillis, (time) =>
+          Effect.zipRight(
+            admitted.used(usage),
+            record({
+              time,
+              candidate,
+              model: model.name,
+              provider: provider.provider,
+              kind: "text",
+              usage,
+              prices: model.prices
+            })
+          ))
+      const told = (events: Chunk.Chunk<LLMEvent>) => {
+        const usages = Array.from(events).flatMap((event) => event.type === "usage" ? [event.usage] : [])
+        return usages.length === 0
+          ? Effect.succeed(events)
+          : Effect.as(Effect.forEach(usages, used, { discard: true }), events)
+      }
+      const tried = Effect.zipRight(
+        governor.turn(call, tokensOf(asked)),
+        Effect.suspend(() => Pull.open(provider.stream(asked)))
+      )
+      const answer = Pull.toStream(Effect.retry(Pull.alone(Pull.begun(tried)), again)).pipe(
         (events) => checked(events, provider.provider),
-        Stream.mapChunksEffect((events) => Effect.as(used(events), events)),
-        Stream.tapError(admitted.failed),
+        Pull.via(Effect.flatMap(told)),
+        Pull.tapError((error: ConnectorError) => admitted.failed(error)),
         Candidate.streamAs(candidate)
       )
       const { isCustom, modelId, name: requested } = model
@@ -208,7 +213,7 @@ const make = (options: { readonly standalone: boolean }) =>
       return endingBy(admitted.deadline)(yield* GenAI.observed(described, answer, collected))
     })
 
-    const stream = (request: Request) => Stream.unwrapScoped(open(request))
+    const stream = (request: Request) => Pull.unwrap(open(request))
     return LLM.of({
       stream,
       generate: (request) => traced("LLM.generate")(collect(stream(request))),
@@ -240,18 +245,8 @@ export const standalone: Layer.Layer<LLM, never, LLMConnector> = Layer.provide(
   ModelCalls.alone(LLMConnector, Providers)
 )
 
-/** Tries again while nothing was answered, since it would be said twice. */
-const retryingUntilBegun = <A>(self: Stream.Stream<A, ConnectorError>) =>
-  Stream.suspend(() => {
-    let begun = false
-    return self.pipe(
-      Stream.mapChunks((chunk) => {
-        begun = true
-        return chunk
-      }),
-      Stream.retry(ModelCalls.backoff(({ isRetryable }) => !begun && isRetryable))
-    )
-  })
+/** Another try is made only while nothing was answered, since it would be said twice. */
+const again = ModelCalls.backoff(({ isRetryable }) => isRetryable)
 
 const endingBy =
   (deadline: Admitted["deadline"]) =>

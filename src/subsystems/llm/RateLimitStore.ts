@@ -22,7 +22,7 @@ export interface Turn {
   readonly isTaken: boolean
 }
 
-interface Store {
+export interface Store {
   /** Turns come in the order they are asked for, so that no large call is overtaken for ever. */
   readonly take: (
     key: string,

@@ -2,7 +2,8 @@
  * Routing: which of several models answers. An entry of the registry may stand for others (`models`, chosen as `choose` says)
  * or name another for when it fails (`fallbackLLM`); a next one is asked only while nothing of an answer was handed out.
  */
-import { Clock, Effect, Layer, Schema, Stream } from "effect"
+import { Clock, Effect, Layer, Schema, type Stream } from "effect"
+import * as Pull from "../../kernel/Pull.ts"
 import * as Access from "../../security/Access.ts"
 import * as Candidate from "../../security/Candidate.ts"
 import { collect } from "./AnswerStream.ts"
@@ -50,45 +51,34 @@ const make = ({ circuit }: Settings) =>
       request: LLM.Request,
       [model, ...others]: ReadonlyArray<Models.Model>
     ): Stream.Stream<LLMEvent, LLM.LLMError> =>
-      Stream.unwrap(Effect.gen(function*() {
+      Pull.toStream(Effect.gen(function*() {
         if (model === undefined) return yield* new Models.ModelNotFound({ model: String(request.model), near: [] })
         const endpoint = endpointOf(model)
         const started = yield* Clock.currentTimeMillis
-        let begun = false
-        const begin = Effect.suspend(() => {
-          if (begun) return Effect.void
-          begun = true
-          return Effect.flatMap(Clock.currentTimeMillis, (now) => {
-            latencies.add(model.name, now - started)
-            return circuits.answered(endpoint)
-          })
+        const begin = Effect.flatMap(Clock.currentTimeMillis, (now) => {
+          latencies.add(model.name, now - started)
+          return circuits.answered(endpoint)
         })
-        const failed = (error: LLM.LLMError) => {
-          const told = error._tag !== "ConnectorError"
+        const tell = (error: LLM.LLMError) =>
+          error._tag !== "ConnectorError"
             ? Effect.void
             : Circuits.isDown(error)
             ? circuits.failed(endpoint)
             : circuits.answered(endpoint)
-          const next = others[0]
-          return next === undefined || begun || !concernsModel(error)
-            ? Stream.fromEffect(Effect.zipRight(told, Effect.fail(error)))
-            : Stream.unwrap(Effect.as(
-              Effect.zipRight(
-                told,
-                Effect.logWarning(`"${model.name}" failed, "${next.name}" is asked: ${error.message}`)
-              ),
-              ask(request, others)
-            ))
-        }
-        return yield* circuits.enter(endpoint, "stream").pipe(
-          Effect.as(
-            llm.stream({ ...request, model: model.name }).pipe(
-              Stream.tap(() => begin),
-              Stream.catchAll(failed)
+        const next = (error: LLM.LLMError): Pull.Opened<LLMEvent, LLM.LLMError> =>
+          !concernsModel(error)
+            ? Effect.fail(error)
+            : Effect.zipRight(
+              Effect.logWarning(`"${model.name}" failed, "${others[0]?.name}" is asked: ${error.message}`),
+              Pull.open(ask(request, others))
             )
-          ),
-          Effect.catchAll((open) => others.length === 0 ? Effect.fail(open) : Effect.succeed(ask(request, others)))
-        )
+        const answer = Pull.tapError(tell)(llm.stream({ ...request, model: model.name }))
+        const first = Effect.zipLeft(Pull.begun(Pull.open(answer)), begin)
+        const asked = others.length === 0 ? first : Effect.catchAll(Pull.alone(first), next)
+        return yield* Effect.matchEffect(circuits.enter(endpoint, "stream"), {
+          onFailure: (open) => others.length === 0 ? Effect.fail(open) : Pull.open(ask(request, others)),
+          onSuccess: () => asked
+        })
       }))
 
     const open = Effect.fnUntraced(function*(request: LLM.Request) {
@@ -98,7 +88,7 @@ const make = ({ circuit }: Settings) =>
       return Candidate.streamAs(ask(request, list.length === 1 ? list : able(request, list)), candidate)
     })
 
-    const stream = (request: LLM.Request) => Stream.unwrap(open(request))
+    const stream = (request: LLM.Request) => Pull.unwrap(open(request))
     return LLM.LLM.of({
       stream,
       generate: (request) => collect(stream(request)),

@@ -36,5 +36,7 @@ describe("TextChunks", () => {
     const chunks = split("x".repeat(300_000) + " word".repeat(100_000), { chunkSize: 512, chunkOverlap: 100 })
     assert.isTrue(chunks.every(({ length }) => length <= 512))
     assert.isAbove(chunks.length, 1500)
+    assert.lengthOf(split("x".repeat(500_000), { chunkSize: 2, chunkOverlap: 0 }), 250_000)
+    assert.lengthOf(split(`a\n\n${"x".repeat(500_000)}`, { chunkSize: 2, chunkOverlap: 0 }), 250_002)
   })
 })
