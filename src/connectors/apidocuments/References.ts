@@ -16,9 +16,11 @@ export const withoutReferences = (document: unknown, maxValues: number): unknown
       const target = copy(targetOf(document, $ref), [...within, $ref])
       return isRecord(target) ? { ...target, ...copy(rest, within) as object } : target
     }
+    // What a reference leads to, may be a pattern, too.
     const entries = Object.entries(value)
-      .filter(([name, one]) => name !== "patternProperties" && !(name === "pattern" && typeof one === "string"))
+      .filter(([name]) => name !== "patternProperties")
       .map(([name, one]) => [name, copy(one, within)] as const)
+      .filter(([name, one]) => !(name === "pattern" && typeof one === "string"))
     return Object.fromEntries(entries)
   }
   return copy(document, [])
@@ -40,8 +42,7 @@ const targetOf = (document: unknown, reference: string): unknown => {
 export const withBounds = (value: unknown): unknown => {
   if (Array.isArray(value)) return value.map(withBounds)
   if (!isRecord(value)) return value
-  const schema: Record<string, unknown> = {}
-  for (const [name, one] of Object.entries(value)) schema[name] = withBounds(one)
+  const schema = Object.fromEntries(Object.entries(value).map(([name, one]) => [name, withBounds(one)]))
   for (const [exclusive, bound] of [["exclusiveMinimum", "minimum"], ["exclusiveMaximum", "maximum"]] as const) {
     if (typeof schema[exclusive] !== "boolean") continue
     if (schema[exclusive] && typeof schema[bound] === "number") {

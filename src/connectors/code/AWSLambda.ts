@@ -9,7 +9,7 @@ import * as Connector from "../../kernel/Connector.ts"
 import { isConflict } from "../../kernel/ConnectorError.ts"
 import * as Candidate from "../../security/Candidate.ts"
 import * as Code from "../../subsystems/compute/Code.ts"
-import { type Answer, answered, type Arguments, callMain, moduleOf } from "./CallMain.ts"
+import { Answer, answered, type Arguments, callMain, moduleOf } from "./CallMain.ts"
 import * as Lambda from "./LambdaClient.ts"
 import { zip } from "./Zip.ts"
 
@@ -238,18 +238,7 @@ const payloadOf = ({ inputs, limits, main, secrets }: Code.Call) => {
   return Buffer.from(JSON.stringify({ task, version: digest(JSON.stringify(values)) }))
 }
 
-const Answered = Schema.parseJson(Schema.Struct({
-  answer: Schema.Struct({
-    output: Schema.optional(Schema.String),
-    failed: Schema.optional(Schema.Struct({
-      name: Schema.String,
-      message: Schema.String,
-      line: Schema.optionalWith(Schema.Int, { exact: true }),
-      column: Schema.optionalWith(Schema.Int, { exact: true })
-    }))
-  }),
-  logs: Schema.Array(Code.LogLine)
-}))
+const Answered = Schema.parseJson(Schema.Struct({ answer: Answer, logs: Schema.Array(Code.LogLine) }))
 
 const settled = ({ FunctionError, Payload }: InvokeCommandOutput, limits: Code.Limits) =>
   Effect.gen(function*() {
@@ -257,7 +246,7 @@ const settled = ({ FunctionError, Payload }: InvokeCommandOutput, limits: Code.L
     if (FunctionError !== undefined) return yield* ended(text, limits)
     const { answer, logs } = yield* Effect.mapError(Schema.decode(Answered)(text), () =>
       Lambda.failure("run", "Protocol", "the answer is not one of the handler that was deployed"))
-    return { output: yield* answered(answer as Answer, limits, logs), logs }
+    return { output: yield* answered(answer, limits, logs), logs }
   })
 
 /** What AWS says of a function that did not answer by itself. */

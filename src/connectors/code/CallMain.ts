@@ -2,7 +2,7 @@
  * How `main` is called where the engine is a real one, Node or Deno, as the text of a function: console, arguments, answer, and
  * failures with their place. It runs in the place of the code, so what it says is the code's word and no more.
  */
-import { Effect } from "effect"
+import { Effect, Schema } from "effect"
 import * as Code from "../../subsystems/compute/Code.ts"
 
 export interface Arguments {
@@ -14,15 +14,16 @@ export interface Arguments {
 }
 
 /** `output` is JSON, or `undefined`. */
-export interface Answer {
-  readonly output?: string
-  readonly failed?: {
-    readonly name: string
-    readonly message: string
-    readonly line?: number
-    readonly column?: number
-  }
-}
+export const Answer = Schema.Struct({
+  output: Schema.optional(Schema.String),
+  failed: Schema.optional(Schema.Struct({
+    name: Schema.String,
+    message: Schema.String,
+    line: Schema.optionalWith(Schema.Int, { exact: true }),
+    column: Schema.optionalWith(Schema.Int, { exact: true })
+  }))
+})
+export type Answer = typeof Answer.Type
 
 /** `callMain(arguments, load, tell)`: `load` gives the module that exports `$main`, `tell` gets lines of the log. */
 export const callMain = `

@@ -2,7 +2,7 @@
  * Code in QuickJS, an engine of its own in WebAssembly: a heap for each call, and nothing of the host in it. Sandboxes run in
  * threads, which are ended when a call does not end by itself. https://github.com/justjake/quickjs-emscripten
  */
-import { Cause, Deferred, Duration, Effect, Pool, Queue, Redacted, Schema } from "effect"
+import { Cause, Deferred, Duration, Effect, Option, Pool, Queue, Redacted, Schema } from "effect"
 import { createRequire } from "node:module"
 import { Worker } from "node:worker_threads"
 import * as Connector from "../../kernel/Connector.ts"
@@ -101,7 +101,9 @@ const startThread = Effect.fnUntraced(function*(engine: string) {
   const answer = ({ args, id, name }: Called, functions: Code.Call["functions"]) =>
     Effect.suspend(() => {
       const fn = Object.hasOwn(functions, name) ? functions[name] : undefined
-      return fn === undefined ? Effect.fail({ message: `there is no function ${name}` }) : fn(...JSON.parse(args))
+      return fn === undefined
+        ? Effect.fail({ message: `there is no function ${name}` })
+        : Effect.flatMap(argumentsIn(args), (values) => fn(...values))
     }).pipe(
       Effect.flatMap((output) => Effect.try((): string | undefined => JSON.stringify(output))),
       Effect.match({
@@ -169,13 +171,22 @@ const settled = (
   }
 }
 
+const readArguments = Schema.decode(Schema.parseJson(Schema.Array(Schema.Unknown)))
+const argumentsIn = (text: string) =>
+  Effect.mapError(readArguments(text), () => ({ message: "the arguments are not JSON" }))
+
+const readFailure = Schema.decodeUnknownOption(
+  Schema.parseJson(Schema.Struct({ name: Schema.String, message: Schema.String, stack: Schema.String }))
+)
+const unreadable = { name: "", message: "an error that cannot be read", stack: "" }
+
 /** What the inside says of its failure; the code may have made it up, so it is text and no more. */
 const failureOf = (text: string | undefined, limits: Code.Limits, logs: ReadonlyArray<Code.LogLine>) => {
-  const { message, name, stack } = JSON.parse(text ?? "{}") as Record<"message" | "name" | "stack", string | undefined>
+  const { message, name, stack } = Option.getOrElse(readFailure(text), () => unreadable)
   if (name === "InternalError" && message === "out of memory") return Code.exceeded("memory", limits, logs)
-  const [, line, column] = /\(?code\.js:(\d+)(?::(\d+))?/.exec(stack ?? "") ?? []
+  const [, line, column] = /\(?code\.js:(\d{1,9})(?::(\d{1,9}))?/.exec(stack) ?? []
   return new Code.CodeFailed({
-    message: `${name === undefined || name === "" ? "" : `${name}: `}${message ?? ""}`,
+    message: name === "" ? message : `${name}: ${message}`,
     ...(line === undefined ? {} : { line: Number(line) }),
     ...(column === undefined ? {} : { column: Number(column) }),
     logs

@@ -1,10 +1,10 @@
 /** A process with one task: its cage, what it says, and its end, which is also the end of all it started. */
-import { Duration, Effect, type Scope } from "effect"
+import { Duration, Effect, Option, Schema, type Scope } from "effect"
 import { type ChildProcess, spawn } from "node:child_process"
 import { dirname } from "node:path"
 import { ConnectorError } from "../../kernel/ConnectorError.ts"
-import type { Limits, LogLine } from "../../subsystems/compute/Code.ts"
-import type { Answer } from "./CallMain.ts"
+import { type Limits, LogLine } from "../../subsystems/compute/Code.ts"
+import { Answer } from "./CallMain.ts"
 import { runner, type Task } from "./ProcessRunner.ts"
 
 /** How it ended; `answer` is what the code returned or threw, if it came that far. */
@@ -38,36 +38,51 @@ const start = ([program = "", ...args]: ReadonlyArray<string>, folder: string): 
     ),
     (child) =>
       Effect.async<void>((resume) => {
-        if (child.exitCode !== null || child.signalCode !== null || child.pid === undefined) return resume(Effect.void)
-        child.once("exit", () => resume(Effect.void))
-        process.kill(-child.pid, "SIGKILL")
+        // Closed by the last that has its output: what it started in a cage ends after itself.
+        const isClosed = child.stdout?.closed !== false && child.stderr?.closed !== false
+        if (isClosed || child.pid === undefined) return resume(Effect.void)
+        child.once("close", () => resume(Effect.void))
+        kill(child)
       }).pipe(Effect.timeout("5 seconds"), Effect.ignore)
   )
+
+/** With all it started. It may have ended by itself, and what it wrote still be on its way. */
+const kill = ({ pid }: ChildProcess) => {
+  try {
+    if (pid !== undefined) process.kill(-pid, "SIGKILL")
+  } catch {
+    // Nobody is left.
+  }
+}
 
 const exchange = (child: ChildProcess, task: Task, limits: Limits, logs: Array<LogLine>) =>
   Effect.async<Ended, ConnectorError>((resume) => {
     // The answer is text within JSON, in which a character may take six.
     let left = 6 * limits.outputBytes + 6 * limits.logBytes + 65_536
-    let rest = ""
+    /** Of a line that has not ended. */
+    let parts: Array<string> = []
     let stderr = ""
     let answer: Answer | undefined
     let isTooMuch = false
 
     const read = (line: string) => {
       if (!line.startsWith(task.mark)) return
-      const message = parse(line.slice(task.mark.length))
-      if (message?.log !== undefined) logs.push({ level: message.log.level, text: String(message.log.text) })
-      else if (message !== undefined) answer = message
+      const message = Option.getOrUndefined(parse(line.slice(task.mark.length)))
+      if (message === undefined) return
+      if ("log" in message) logs.push(message.log)
+      else answer = message
     }
     child.stdout?.setEncoding("utf8").on("data", (text: string) => {
       left -= text.length
       if (left < 0) {
         isTooMuch = true
-        if (child.pid !== undefined) process.kill(-child.pid, "SIGKILL")
-        return
+        return kill(child)
       }
-      const lines = (rest + text).split("\n")
-      rest = lines.pop() ?? ""
+      const lines = text.split("\n")
+      const last = lines.pop() ?? ""
+      if (lines.length === 0) return parts.push(last)
+      lines[0] = parts.join("") + lines[0]
+      parts = [last]
       lines.forEach(read)
     })
     child.stderr?.setEncoding("utf8").on("data", (text: string) => {
@@ -89,17 +104,8 @@ const exchange = (child: ChildProcess, task: Task, limits: Limits, logs: Array<L
     child.stdin?.end(JSON.stringify(task))
   })
 
-interface Message extends Answer {
-  readonly log?: LogLine
-}
-
-const parse = (text: string): Message | undefined => {
-  try {
-    return JSON.parse(text) as Message
-  } catch {
-    return undefined
-  }
-}
+/** The code may have made it up: what is no message of the runner is none. */
+const parse = Schema.decodeOption(Schema.parseJson(Schema.Union(Schema.Struct({ log: LogLine }), Answer)))
 
 /* ------------------------------------------------------------------------------------------------------------------
  * Commands

@@ -1,9 +1,6 @@
 /** The text of office files that are zipped XML: slides, sheets and OpenDocument texts. Fonts, fields and pictures are left out. */
 import type { unzipSync } from "fflate"
-
-export class TooLarge extends Error {
-  override readonly name = "TooLarge"
-}
+import * as Markup from "../Markup.ts"
 
 const pptx = "application/vnd.openxmlformats-officedocument.presentationml.presentation"
 const xlsx = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
@@ -11,21 +8,35 @@ const odt = "application/vnd.oasis.opendocument.text"
 
 export const mediaTypes: ReadonlyArray<string> = [pptx, xlsx, odt]
 
-/** A page for each slide or sheet. Throws on what is no zip, or holds more than `maxBytes` of XML. */
+/** Some seconds of work. */
+const maxTags = 2_000_000
+
+/** A page for each slide or sheet. Throws on what is no zip, or holds or says more than `maxBytes`. */
 export const read = (type: string, bytes: Uint8Array, unzip: typeof unzipSync, maxBytes: number) => {
   const kind = type === pptx ? slides : type === xlsx ? sheets : openDocument
+  const files = unpacked(bytes, unzip, (name) => kind.needs.test(name), maxBytes)
+  Markup.bounded(Object.values(files), maxTags)
+  const parts = Object.entries(files).map(([name, part]) => ({ name, xml: new TextDecoder().decode(part) }))
+  if (parts.length === 0) throw new Error("no part with text")
+  return kind.pages(parts.sort((a, b) => a.name.localeCompare(b.name, "en", { numeric: true })), maxBytes)
+}
+
+/** The files of an archive, by name; no more of one than it says itself. */
+export const unpacked = (
+  bytes: Uint8Array,
+  unzip: typeof unzipSync,
+  isNeeded: (name: string) => boolean,
+  maxBytes: number
+) => {
   let left = maxBytes
-  const files = unzip(bytes, {
+  return unzip(bytes, {
     filter: ({ name, originalSize }) => {
-      if (!kind.needs.test(name)) return false
+      if (!isNeeded(name)) return false
       left -= originalSize
-      if (left < 0) throw new TooLarge(`it is larger than ${maxBytes} bytes when unpacked`)
+      if (left < 0) throw new Markup.TooLarge(`it is larger than ${maxBytes} bytes when unpacked`)
       return true
     }
   })
-  const parts = Object.entries(files).map(([name, part]) => ({ name, xml: new TextDecoder().decode(part) }))
-  if (parts.length === 0) throw new Error("no part with text")
-  return kind.pages(parts.sort((a, b) => a.name.localeCompare(b.name, "en", { numeric: true })))
 }
 
 interface Part {
@@ -36,7 +47,7 @@ interface Part {
 interface Kind {
   /** Names of the parts it is made of. */
   readonly needs: RegExp
-  readonly pages: (parts: ReadonlyArray<Part>) => ReadonlyArray<string>
+  readonly pages: (parts: ReadonlyArray<Part>, maxChars: number) => ReadonlyArray<string>
 }
 
 const slides: Kind = {
@@ -46,7 +57,14 @@ const slides: Kind = {
 
 const sheets: Kind = {
   needs: /^xl\/(sharedStrings|worksheets\/sheet\d+)\.xml$/,
-  pages: (parts) => {
+  pages: (parts, maxChars) => {
+    // Any number of cells may show the same text.
+    let left = maxChars
+    const shown = (text: string) => {
+      left -= text.length
+      if (left < 0) throw new Markup.TooLarge(`it shows more than ${maxChars} characters`)
+      return text
+    }
     const strings = parts.filter(({ name }) => name.endsWith("sharedStrings.xml"))
       .flatMap(({ xml }) => elements(xml, "si").map((one) => texts(one, "t")))
     return parts.filter(({ name }) => name.includes("worksheets/")).map(({ xml }) =>
@@ -54,7 +72,7 @@ const sheets: Kind = {
         elements(row, "c").map((cell) => {
           const value = texts(cell, "v")
           const type = /^<c\b[^>]*\bt="(\w+)"/.exec(cell)?.[1]
-          return type === "s" ? strings[Number(value)] ?? "" : type === "inlineStr" ? texts(cell, "t") : value
+          return type === "s" ? shown(strings[Number(value)] ?? "") : type === "inlineStr" ? texts(cell, "t") : value
         }).filter((text) => text !== "").join("; ")
       ).filter((row) => row !== "").join("\n")
     )

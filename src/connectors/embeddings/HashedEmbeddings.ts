@@ -37,12 +37,15 @@ const hashed = (text: string, dimensions: number): Float64Array => {
   const count = (part: string, weight: number) => counts.set(part, (counts.get(part) ?? 0) + weight)
   const words = text.normalize("NFKC").toLowerCase().match(/[\p{L}\p{N}]+/gu) ?? [text]
   for (const word of words) {
-    const letters = Array.from(`^${word}$`)
-    count(letters.join(""), 2)
+    const marked = `^${word}$`
+    const letters = Array.from(marked)
+    // Most letters are one unit of UTF-16, and a part of a text is had for less than one of a list.
+    const part = letters.length === marked.length
+      ? (start: number, end: number) => marked.slice(start, end)
+      : (start: number, end: number) => letters.slice(start, end).join("")
+    count(marked, 2)
     for (let length = 3; length <= 5; length++) {
-      for (let start = 0; start + length < letters.length; start++) {
-        count(letters.slice(start, start + length).join(""), 1)
-      }
+      for (let start = 0; start + length < letters.length; start++) count(part(start, start + length), 1)
     }
   }
   const vector = new Float64Array(dimensions)

@@ -1,6 +1,7 @@
 /** Models of Anthropic, through its SDK. */
-import { Config, Effect, Redacted, Schema, Stream } from "effect"
+import { Config, Effect, Redacted, Schema } from "effect"
 import * as Connector from "../../kernel/Connector.ts"
+import * as Pull from "../../kernel/Pull.ts"
 import * as LLM from "../../subsystems/llm/LLM.ts"
 import { AnswerDraft } from "./AnswerDraft.ts"
 import * as AnthropicComputer from "./AnthropicComputer.ts"
@@ -89,7 +90,7 @@ export const AnthropicLLM = Connector.make({
         apiKey: settings.apiKey,
         required: settings.baseURL === undefined
       },
-      stream: (request) => Stream.unwrapScoped(call(request))
+      stream: (request) => Pull.unwrap(call(request))
     })
   })
 })

@@ -3,6 +3,7 @@ import type { ConverseStreamCommandOutput, ConverseStreamOutput } from "@aws-sdk
 import { Config, Effect, Redacted, Schema, Stream } from "effect"
 import * as Connector from "../../kernel/Connector.ts"
 import { ConnectorError } from "../../kernel/ConnectorError.ts"
+import * as Pull from "../../kernel/Pull.ts"
 import * as LLM from "../../subsystems/llm/LLM.ts"
 import { AnswerDraft, decoder } from "./AnswerDraft.ts"
 import * as BedrockEvents from "./BedrockEvents.ts"
@@ -85,7 +86,7 @@ export const BedrockLLM = Connector.make({
         apiKey: settings.apiKey,
         required: settings.endpoint === undefined
       },
-      stream: (request) => Stream.unwrapScoped(call(request))
+      stream: (request) => Pull.unwrap(call(request))
     })
   })
 })

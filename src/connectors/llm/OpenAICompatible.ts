@@ -1,6 +1,7 @@
 /** Chat Completions, streamed, for every provider that speaks it, through the SDK of OpenAI. */
-import { Effect, Redacted, Schema, Stream } from "effect"
+import { Effect, Redacted, Schema } from "effect"
 import * as Connector from "../../kernel/Connector.ts"
+import * as Pull from "../../kernel/Pull.ts"
 import * as LLM from "../../subsystems/llm/LLM.ts"
 import { AnswerDraft } from "./AnswerDraft.ts"
 import * as ChatEvents from "./ChatEvents.ts"
@@ -110,7 +111,7 @@ export const openAICompatible = <const Name extends string>(name: Name, options:
           required: options.environment !== undefined && settings.baseURL === undefined
         },
         nearby: options.environment === undefined && settings.baseURL === undefined ? options.baseURL : undefined,
-        stream: (request) => Stream.unwrapScoped(call(request))
+        stream: (request) => Pull.unwrap(call(request))
       })
     })
   })

@@ -2,13 +2,14 @@
  * `fetch` for vendor SDKs, over a pool of connections that closes with its scope. It costs less than the global one
  * (which also cannot be closed) and leaves the body of a good answer unread, to be decoded in batches as it arrives.
  */
-import * as NodeStream from "@effect/platform-node/NodeStream"
-import { Duration, Effect, Schema, Stream } from "effect"
+import { Duration, Effect, Schema, type Stream } from "effect"
 import type { Dispatcher } from "undici"
 import * as Connector from "../../kernel/Connector.ts"
 import { ConnectorError, type Reason } from "../../kernel/ConnectorError.ts"
+import * as Deadlines from "../../kernel/Deadlines.ts"
 import type { NetworkPolicy } from "../../subsystems/io/NetworkPolicy.ts"
 import * as PolicedPool from "../PolicedPool.ts"
+import * as Readable from "../Readable.ts"
 
 /** In milliseconds where a configuration writes them. */
 export const Timeouts = Schema.Struct({
@@ -47,43 +48,55 @@ export const make = Effect.fnUntraced(function*(
     bodyTimeout: Duration.toMillis(timeouts.idle)
   })
 
+  const grace = yield* Deadlines.make(graceAfterReason)
+
   /** Redirects are not followed: they would carry the key to a place nobody configured. */
   return (policy?: NetworkPolicy): PooledFetch => async (url, init) => {
     const { body, headers, statusCode } = await undici.request(url instanceof Request ? url.url : url, {
       dispatcher: agentOf(policy),
       method: (init?.method?.toUpperCase() ?? "GET") as Dispatcher.HttpMethod,
-      headers: Object.fromEntries(new Headers(init?.headers)),
+      headers: Object.fromEntries(Array.from(pairsOf(init?.headers), ([name, value]) => [name, value])),
       body: typeof init?.body === "string" || init?.body instanceof Uint8Array ? init.body : null,
       signal: init?.signal ?? null
     })
     body.on("error", ignore)
     const head = { status: statusCode, headers: toHeaders(headers) }
-    return statusCode < 300 ? new UnreadResponse(body, head) : new Response(await textOf(body), head)
+    return statusCode < 300 ? new UnreadResponse(body, head, grace) : new Response(await textOf(body), head)
   }
 })
 
 const connections = 256
+/** A server may hold the connection open after its last word; it is not waited for. */
+const graceAfterReason = Duration.seconds(2)
 
 /** Sends no other headers, whatever an SDK found for itself. */
 export const onlyHeaders = (fetch: PooledFetch, allowed: RegExp): PooledFetch => (url, init) =>
-  fetch(url, { ...init, headers: Array.from(new Headers(init?.headers)).filter(([name]) => allowed.test(name)) })
+  fetch(url, {
+    ...init,
+    headers: Array.from(pairsOf(init?.headers)).flatMap(([name = "", value = ""]): Array<[string, string]> =>
+      allowed.test(name) ? [[name, value]] : []
+    )
+  })
+
+/** Names in lower case, from any but a list, which is of {@link onlyHeaders}. */
+const pairsOf = (headers: RequestInit["headers"]): Iterable<ReadonlyArray<string>> =>
+  Array.isArray(headers) ? headers : headers instanceof Headers ? headers : new Headers(headers)
 
 /** A good answer whose body nobody has read: {@link bytes} reads it. */
 export class UnreadResponse extends Response {
   readonly source: Dispatcher.ResponseData["body"]
-  constructor(source: Dispatcher.ResponseData["body"], init: ResponseInit) {
+  /** For what comes after the last word of the answer. */
+  readonly grace: Deadlines.Deadlines
+  constructor(source: Dispatcher.ResponseData["body"], init: ResponseInit, grace: Deadlines.Deadlines) {
     super(null, init)
     this.source = source
+    this.grace = grace
   }
 }
 
-/** The body as it arrives: all that has come since the last pull at once. */
+/** The body as it arrives. */
 export const bytes = (connector: string, { source }: UnreadResponse): Stream.Stream<Uint8Array, ConnectorError> =>
-  Stream.suspend(() =>
-    NodeStream.fromReadable<ConnectorError, Uint8Array>(() => source, (cause) => failure(connector, cause), {
-      closeOnDone: false
-    })
-  )
+  Readable.toStream(source, (cause) => failure(connector, cause))
 
 /** At most 64 KiB: enough for any error body, and for what is said about a page that is no answer. */
 export const textOf = async (source: Dispatcher.ResponseData["body"]): Promise<string> => {
@@ -99,10 +112,14 @@ export const textOf = async (source: Dispatcher.ResponseData["body"]): Promise<s
 
 /**
  * Lets go of an answer that was read as far as it matters. What is left of it is normally on its way, and then the
- * connection can serve the next call; one that is still open after a second is closed.
+ * connection can serve the next call; one that is still open after the grace is closed.
  */
-export const release = ({ source }: UnreadResponse): Effect.Effect<void> =>
-  Effect.sync(() => void source.dump({ limit: 65_536, signal: AbortSignal.timeout(1000) }).catch(ignore))
+export const release = ({ grace, source }: UnreadResponse): Effect.Effect<void> =>
+  Effect.sync(() => {
+    if (source.readableEnded) return
+    const deadline = grace.start(() => void source.destroy())
+    void source.dump({ limit: 65_536 }).catch(ignore).finally(() => grace.cancel(deadline))
+  })
 
 /** What went wrong below HTTP, by the codes of https://undici.nodejs.org/#/docs/api/Errors and of the system. */
 export const failure = (connector: string, cause: unknown): ConnectorError => {

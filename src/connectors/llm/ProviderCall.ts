@@ -2,8 +2,10 @@
  * One call of a provider through its SDK. The SDK builds and signs the request; the answer is read here, since SDKs take a cut
  * answer for a whole one, a page for an empty answer, and wait for ever, each in its own way.
  */
-import { Chunk, Clock, Duration, Effect, Either, Option, Redacted, type Scope, Stream } from "effect"
+import { Chunk, Clock, Duration, Effect, Either, Option, Redacted, type Scope, type Stream } from "effect"
 import { ConnectorError, type Reason } from "../../kernel/ConnectorError.ts"
+import type { Deadlines } from "../../kernel/Deadlines.ts"
+import * as Pull from "../../kernel/Pull.ts"
 import { endedEarly } from "../../subsystems/llm/AnswerStream.ts"
 import type { ProviderRequest } from "../../subsystems/llm/LLM.ts"
 import type { LLMEvent } from "../../subsystems/llm/Prompt.ts"
@@ -55,7 +57,7 @@ export const open = Effect.fnUntraced(function*<Sent, A>({
   if (Either.isLeft(sent)) return yield* sent.left
   if (response === undefined) return yield* protocol(connector, "the vendor's package asked nobody")
   yield* Effect.addFinalizer(() => decoder.isDone() ? PooledFetch.release(response) : Effect.void)
-  return decoded(connector, decoder, pieces(sent.right, response))
+  return decoded(connector, decoder, pieces(sent.right, response), response.grace)
 })
 
 /** What went over the wire, whatever the SDK makes of it. */
@@ -95,22 +97,24 @@ const recorded = (fetch: PooledFetch.PooledFetch, signal: AbortSignal): Seen => 
   return seen
 }
 
-/** A server may hold the connection open after its last word; it is not waited for. */
-const graceAfterReason = Duration.seconds(2)
-
-const decoded = <A>(connector: string, decoder: Decoder<A>, pieces: Stream.Stream<A, ConnectorError>) =>
-  Stream.fromPull(Effect.map(Stream.toPull(pieces), (pull) => {
+const decoded = <A>(
+  connector: string,
+  decoder: Decoder<A>,
+  pieces: Stream.Stream<A, ConnectorError>,
+  grace: Deadlines
+) =>
+  Pull.via((pull: Pull.Pull<A, ConnectorError>): Pull.Pull<LLMEvent, ConnectorError> => {
     let ended = false
     const end = (events: ReadonlyArray<LLMEvent>) => {
       ended = true
       return decoder.isComplete()
-        ? Effect.succeed(Chunk.fromIterable([...events, ...decoder.end()]))
+        ? Effect.succeed(Chunk.unsafeFromArray([...events, ...decoder.end()]))
         : Effect.fail(Option.some(endedEarly(connector)))
     }
-    const pullInTime = Effect.timeoutFail(pull, { duration: graceAfterReason, onTimeout: () => Option.none() })
+    const pullInTime = grace.within(() => Option.none())(pull)
 
     return Effect.suspend(() =>
-      ended ? Effect.fail(Option.none()) : Effect.matchEffect(decoder.isComplete() ? pullInTime : pull, {
+      ended ? Pull.end : Effect.matchEffect(decoder.isComplete() ? pullInTime : pull, {
         onFailure: (failure) => decoder.isComplete() || Option.isNone(failure) ? end([]) : Effect.fail(failure),
         onSuccess: (chunk) =>
           Either.match(decoder.feed(chunk), {
@@ -120,7 +124,7 @@ const decoded = <A>(connector: string, decoder: Decoder<A>, pieces: Stream.Strea
           })
       })
     )
-  }))
+  })(pieces)
 
 /* ------------------------------------------------------------------------------------------------------------------
  * What is said instead of an answer

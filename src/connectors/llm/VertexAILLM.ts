@@ -1,6 +1,7 @@
 /** Models of Google Cloud's Vertex AI, through Google's SDK. */
-import { Config, Effect, Option, Redacted, Schema, Stream } from "effect"
+import { Config, Effect, Option, Redacted, Schema } from "effect"
 import * as Connector from "../../kernel/Connector.ts"
+import * as Pull from "../../kernel/Pull.ts"
 import * as LLM from "../../subsystems/llm/LLM.ts"
 import * as GoogleCall from "./GoogleCall.ts"
 import * as PooledFetch from "./PooledFetch.ts"
@@ -86,7 +87,7 @@ export const VertexAILLM = Connector.make({
         apiKey: settings.apiKey,
         required: settings.baseURL === undefined
       },
-      stream: (request) => Stream.unwrapScoped(call(request))
+      stream: (request) => Pull.unwrap(call(request))
     })
   })
 })

@@ -4,6 +4,7 @@
  */
 import type { Client } from "@modelcontextprotocol/sdk/client/index.js"
 import type { Transport } from "@modelcontextprotocol/sdk/shared/transport.js"
+import type { jsonSchemaValidator } from "@modelcontextprotocol/sdk/validation/types.js"
 import { Clock, Duration, Effect, Option, Redacted, Schema } from "effect"
 import * as Connector from "../../kernel/Connector.ts"
 import { ConnectorError } from "../../kernel/ConnectorError.ts"
@@ -55,12 +56,14 @@ export const McpClient = Connector.make({
     /** One try over one transport. What it opened is closed with the scope. */
     const open = Effect.fnUntraced(function*(sdk: Sdk, transport: Transport, attempt: Attempt) {
       let closed = false
-      const client = new sdk.Client({ name: "effect-sre", version: "1" })
+      const client = new sdk.Client({ name: "effect-sre", version: "1" }, { jsonSchemaValidator: unjudged })
       client.onclose = () => {
         closed = true
       }
       yield* Effect.addFinalizer(() => ended(client, transport))
-      yield* attempt("connect", (signal) => client.connect(transport, { ...limits, signal }))
+      yield* inTime("connect", timeout)(
+        attempt("connect", (signal) => client.connect(transport, { ...limits, signal }))
+      )
       return sessionOf(client, () => closed, limits, attempt)
     })
 
@@ -156,7 +159,7 @@ const sessionOf = (
   attempt: Attempt
 ): Mcp.Session => ({
   isClosed,
-  tools: attempt("tools", async (signal) => {
+  tools: inTime("tools", Duration.millis(limits.timeout))(attempt("tools", async (signal) => {
     const tools: Array<Mcp.McpTool> = []
     let cursor: string | undefined
     do {
@@ -165,7 +168,7 @@ const sessionOf = (
       cursor = page.nextCursor
     } while (cursor !== undefined && tools.length < maxTools)
     return tools
-  }),
+  })),
   call: (name, args, timeout) =>
     attempt("call", async (signal) => {
       const options = { timeout: Duration.toMillis(timeout), signal }
@@ -174,6 +177,18 @@ const sessionOf = (
 })
 
 const maxTools = 1000
+
+/** What tools give is not judged by the schemas of their servers: one expression of a stranger can keep this process busy. */
+const unjudged: jsonSchemaValidator = {
+  getValidator: () => (data) => ({ valid: true, data: data as never, errorMessage: undefined })
+}
+
+/** The package's own time is that of one request; a server may answer many, or never say where it is to be asked. */
+const inTime = (method: string, timeout: Duration.Duration) =>
+  Effect.timeoutFail({
+    duration: timeout,
+    onTimeout: () => failure(method, "Timeout", `the server took longer than ${Duration.format(timeout)}`)
+  })
 
 /** The server is told where it can be told; neither that nor the end of a process is waited for long. */
 const ended = (client: Client, transport: Transport) =>

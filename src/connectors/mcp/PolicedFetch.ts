@@ -26,18 +26,62 @@ export const make = Effect.gen(function*() {
   }
 
   return (policy: NetworkPolicy): Fetch => async (url, init) => {
-    const response = await undici.fetch(url, { ...init, dispatcher: agentOf(policy) } as never)
-    const { body, headers, status, statusText } = response as unknown as Response
+    const dispatcher = agentOf(policy)
+    let asked: Asked = { url: new URL(url), init: { ...init, redirect: "manual" } }
+    let response: Response
+    for (let left = maxRedirects;; left--) {
+      response = await undici.fetch(asked.url, { ...asked.init, dispatcher } as never) as unknown as Response
+      const next = redirected(asked, response)
+      if (next === undefined) break
+      await response.body?.cancel()
+      if (left === 0) throw new Error(`${asked.url.origin} redirects without end`)
+      asked = next
+    }
+    const { body, headers, status, statusText } = response
     const bounded = new Response(status === 204 || status === 304 ? null : body?.pipeThrough(bound()) ?? null, {
       status,
       statusText,
       headers: [...headers]
     })
     // What reads streams of events asks where they came from.
-    Object.defineProperties(bounded, { url: { value: response.url }, redirected: { value: response.redirected } })
+    Object.defineProperties(bounded, {
+      url: { value: response.url },
+      redirected: { value: asked.url.href !== new URL(url).href }
+    })
     return bounded
   }
 })
+
+interface Asked {
+  readonly url: URL
+  readonly init: RequestInit
+}
+
+const maxRedirects = 5
+
+/** Of all others one cannot know whether they carry a secret. */
+const harmlessHeaders = /^(accept|accept-language|mcp-protocol-version|user-agent)$/
+
+/** Where a redirect leads. Another origin gets neither keys nor anything that was sent. */
+const redirected = ({ init, url }: Asked, { headers, status }: Response): Asked | undefined => {
+  const location = headers.get("location")
+  if (location === null || ![301, 302, 303, 307, 308].includes(status)) return undefined
+  if (!URL.canParse(location, url.href)) throw new Error(`${url.origin} redirects to something that is not a URL`)
+  const target = new URL(location, url)
+  const { body, method = "GET", ...rest } = init
+  const isRead = method === "GET" || method === "HEAD"
+  const keeps = isRead || status === 307 || status === 308
+  if (target.origin !== url.origin && keeps && !isRead) {
+    throw new Error(
+      `${url.origin} wants what was sent to be sent to ${target.origin}; use its address if it is trusted`
+    )
+  }
+  const kept = Array.from(new Headers(init.headers)).filter(([name]) =>
+    (target.origin === url.origin || harmlessHeaders.test(name)) && (keeps || !name.startsWith("content-"))
+  )
+  const next = keeps ? { ...rest, method, ...(body === undefined ? {} : { body }) } : { ...rest, method: "GET" }
+  return { url: target, init: { ...next, headers: Object.fromEntries(kept) } }
+}
 
 const maxBytes = 64 * 2 ** 20
 

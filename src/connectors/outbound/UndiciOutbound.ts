@@ -1,14 +1,15 @@
 /** Outbound on undici: a pool of connections per origin, each opened only to an address the operator's policy allows. */
-import * as NodeStream from "@effect/platform-node/NodeStream"
-import { Config, ConfigError, Effect, Either, Schema, type Scope, Stream } from "effect"
+import { Config, ConfigError, Effect, Either, Option, Schema, type Scope } from "effect"
 import { promisify } from "node:util"
 import { brotliDecompress, createBrotliDecompress, createGunzip, gunzip } from "node:zlib"
 import type { Dispatcher } from "undici"
 import * as Connector from "../../kernel/Connector.ts"
 import { ConnectorError } from "../../kernel/ConnectorError.ts"
+import * as Pull from "../../kernel/Pull.ts"
 import * as NetworkPolicy from "../../subsystems/io/NetworkPolicy.ts"
 import * as Outbound from "../../subsystems/io/Outbound.ts"
 import * as PolicedPool from "../PolicedPool.ts"
+import * as Readable from "../Readable.ts"
 import * as Proxied from "./Proxied.ts"
 
 const Rules = Schema.Array(NetworkPolicy.RuleFromString)
@@ -61,15 +62,17 @@ export const make = Effect.fnUntraced(function*(
     open: (exchange) =>
       Effect.flatMap(opened, ({ dispatcher, request }) =>
         Effect.gen(function*() {
+          let isOver = () => false
           const controller = yield* Effect.acquireRelease(
             Effect.sync(() => new AbortController()),
-            (controller) => Effect.sync(() => controller.abort())
+            (controller) => Effect.sync(() => isOver() ? undefined : controller.abort())
           )
           const way = yield* dispatcher(exchange)
           const response = yield* Effect.tryPromise({
             try: () => head(request, way, exchange, controller.signal),
             catch: (cause) => toError(exchange, cause)
           })
+          isOver = () => response.body.readableEnded
           return streamed(exchange, response)
         }))
   })
@@ -161,12 +164,13 @@ const streamed = (
   return {
     status: response.statusCode,
     headers: received(response, decoded),
-    body: NodeStream.fromReadable<Outbound.ResponseTooLarge | ConnectorError, Buffer>(() => source, failed).pipe(
-      Stream.mapAccumEffect(0, (before, chunk) => {
-        const size = before + chunk.length
-        return size > exchange.maxBytes ? Effect.fail(failed(new TooLarge())) : Effect.succeed([size, chunk])
+    body: Pull.via((pull: Pull.Pull<Buffer, Outbound.ResponseTooLarge | ConnectorError>) => {
+      let left = exchange.maxBytes
+      return Effect.flatMap(pull, (chunks) => {
+        for (const { length } of chunks) left -= length
+        return left < 0 ? Effect.fail(Option.some(failed(new TooLarge()))) : Effect.succeed(chunks)
       })
-    )
+    })(Readable.toStream(source, failed))
   }
 }
 

@@ -9,6 +9,7 @@ import * as Connector from "../../kernel/Connector.ts"
 import { Outbound } from "../../subsystems/io/Outbound.ts"
 import * as WebPages from "../../subsystems/io/WebPages.ts"
 import * as Chromium from "../Chromium.ts"
+import * as ReaderThreads from "../ReaderThreads.ts"
 import * as PageText from "./PageText.ts"
 import * as Robots from "./Robots.ts"
 
@@ -30,6 +31,7 @@ export const Browser = Connector.make({
   settings: BrowserSettings,
   make: Effect.fnUntraced(function*({ executable, maxBytes, pages, sandbox, userAgent }) {
     const permitted = Robots.make(userAgent)
+    const reading = yield* ReaderThreads.make
     const places = yield* Effect.makeSemaphore(pages)
     const browser = yield* Connector.lazily(
       "Browser",
@@ -63,7 +65,7 @@ export const Browser = Connector.make({
           }
           if (request.autoScroll) yield* scrolled(page)
           const html = yield* attempt(() => page.content())
-          return yield* PageText.read(html, page.url(), request.format)
+          return yield* PageText.read(reading, html, page.url(), request.format)
         }).pipe(
           Effect.scoped,
           Effect.timeoutFail({

@@ -6,6 +6,7 @@ import * as MediaType from "../../subsystems/io/MediaType.ts"
 import { Outbound } from "../../subsystems/io/Outbound.ts"
 import * as WebPages from "../../subsystems/io/WebPages.ts"
 import * as HtmlText from "../HtmlText.ts"
+import * as ReaderThreads from "../ReaderThreads.ts"
 import * as PageText from "./PageText.ts"
 import * as Robots from "./Robots.ts"
 
@@ -21,9 +22,10 @@ export const Readability = Connector.make({
   contract: WebPages.WebPagesConnector,
   service: WebPages.layer,
   settings: ReadabilitySettings,
-  make: ({ maxBytes, userAgent }) => {
+  make: Effect.fnUntraced(function*({ maxBytes, userAgent }) {
     const permitted = Robots.make(userAgent)
-    return Effect.succeed(WebPages.WebPagesConnector.of({
+    const reading = yield* ReaderThreads.make
+    return WebPages.WebPagesConnector.of({
       secret: undefined,
       read: Effect.fnUntraced(function*({ format, url }) {
         const outbound = yield* Outbound
@@ -42,13 +44,15 @@ export const Readability = Connector.make({
         const header = String(headers["content-type"] ?? "")
         const type = MediaType.essence(header) || MediaType.detect("", body)
         const text = HtmlText.decoded(body, /charset\s*=\s*"?([\w-]+)/i.exec(header)?.[1])
-        if (type === "text/html" || type === "application/xhtml+xml") return yield* PageText.read(text, place, format)
+        if (type === "text/html" || type === "application/xhtml+xml") {
+          return yield* PageText.read(reading, text, place, format)
+        }
         return type.startsWith("text/") || type === "application/json"
           ? { url: place, title: "", content: text }
           : yield* WebPages.unreadable(place, "Unsupported", `it is ${type}, not a page of text`)
       })
-    }))
-  }
+    })
+  })
 })
 
 /** `WebPages` as `WEB_USER_AGENT`. */

@@ -153,6 +153,12 @@ export const guardedTests = (it: Pick<Vitest.MethodsNonLive<VectorDB, true>, "ef
         ])
         assert.strictEqual(Option.getOrThrow(yield* db.getDatasource("sources", "doc")).chunks, 1)
         yield* db.createDatasource("sources", { id: "empty", text: " \n " })
+        for (const sizes of [{ chunkSize: 1, chunkOverlap: 0 }, { chunkSize: 100_000, chunkOverlap: 99_999 }]) {
+          const many = yield* Effect.flip(
+            db.createDatasource("sources", { id: "many", text: "x".repeat(200_000), ...sizes })
+          )
+          assert.deepInclude(many, { _tag: "ConnectorError", reason: "InvalidInput" })
+        }
         assert.isTrue(yield* db.deleteDatasource("sources", "doc"))
         assert.isFalse(yield* db.deleteDatasource("sources", "doc"))
         assert.deepStrictEqual((yield* all(db.listDatasources("sources"))).map(({ id }) => id), ["empty"])

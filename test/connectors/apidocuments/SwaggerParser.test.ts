@@ -86,17 +86,20 @@ describe("SwaggerParser", () => {
             get: {
               parameters: [
                 { name: "n", in: "query", schema: { type: "number", minimum: 1, exclusiveMinimum: true } },
-                { name: "t", in: "query", schema: { type: "string", pattern: "^(a+)+$" } }
+                { name: "t", in: "query", schema: { type: "string", pattern: "^(a+)+$" } },
+                { name: "u", in: "query", schema: { type: "string", pattern: { $ref: "#/x-pattern" } } }
               ],
               responses
             }
           }
-        }
+        },
+        "x-pattern": "^(a+)+$"
       })
-      const [n, t] = read.paths["/a"]!.get!.parameters.map(({ schema }) => schema!)
+      const [n, t, u] = read.paths["/a"]!.get!.parameters.map(({ schema }) => schema!)
       const problems = (schema: typeof n, value: unknown) => documents((one) => one.problems(schema!, value))
       assert.deepStrictEqual(yield* problems(n, 2), [])
       assert.lengthOf(yield* problems(n, 1), 1)
+      assert.deepStrictEqual([t, u], [{ type: "string" }, { type: "string" }])
       assert.deepStrictEqual(yield* problems(t, `${"a".repeat(40)}!`), [])
       assert.deepStrictEqual(yield* problems({ enum: ["a", "b"] }, "c"), [
         "the arguments: must be equal to one of the allowed values ([\"a\",\"b\"])"

@@ -43,6 +43,37 @@ layer(ECMASandbox.layer({ workers: 1 }), { excludeTestServices: true })("hostile
   }
 })
 
+layer(ECMASandbox.layer({ workers: 1 }), { excludeTestServices: true })("what code makes up in ECMASandbox", (it) => {
+  const functions = { f: () => Effect.succeed(1) }
+  const failureOf = (body: string) =>
+    Effect.flatMap(Effect.exit(run({ code: `async function main() { ${body} }`, functions })), (exit) => {
+      assert.isTrue(Exit.isFailure(exit) && Cause.isFailType(exit.cause), `${body}: ${String(exit)}`)
+      return Effect.flip(exit)
+    })
+
+  it.effect("is no more than a failure of the code", () =>
+    Effect.gen(function*() {
+      for (
+        const json of ["null", "5", `({ name: 5, message: [1] })`, `({ stack: "code.js:99999999999999999999999" })`]
+      ) {
+        const error = yield* failureOf(`Object.prototype.toJSON = () => ${json}; throw new Error("x")`)
+        assert.strictEqual(error._tag, "CodeFailed", json)
+      }
+      for (const json of ["undefined", "5", "null"]) {
+        const error = yield* failureOf(`Array.prototype.toJSON = () => ${json}; await f(1)`)
+        assert.include(error.message, "the arguments are not JSON")
+      }
+    }))
+
+  it.effect("is cut where it is long", () =>
+    Effect.gen(function*() {
+      const error = yield* failureOf(
+        `String.prototype.slice = () => "y".repeat(5e6); throw new Error("x".repeat(9000))`
+      )
+      assert.isBelow(error.message.length, 20_000)
+    }))
+})
+
 layer(ECMASandbox.layer({ workers: 2, patience: 200 }), { excludeTestServices: true })(
   "threads of ECMASandbox",
   (it) => {

@@ -43,6 +43,32 @@ layer(Process.layer({ ...settings, concurrency: 4 }), { excludeTestServices: tru
         assert.strictEqual(fine.output, 1)
       }), 120_000)
 
+    it.effect("writing without end is too much, and no harm to whoever reads", () =>
+      Effect.gen(function*() {
+        const code = "async function main() { for (;;) Deno.stdout.writeSync(new Uint8Array(65536).fill(97)) }"
+        // Of one line: what is read of it again and again would take longer than the time there is.
+        for (const outputBytes of [1000, 8 * 2 ** 20]) {
+          const error = yield* Effect.flip(run({ code, limits: { outputBytes } }))
+          assert.deepInclude(error, { _tag: "CodeLimitExceeded", limit: "output" })
+        }
+      }))
+
+    it.effect("what the code says in the place of its runner is a failure, or its own word", () =>
+      Effect.gen(function*() {
+        for (
+          const said of ["null", "5", `{"log":{"level":"loud","text":1}}`, `{"failed":{"line":1e30}}`, `{"output":{}}`]
+        ) {
+          const code = `const encode = TextEncoder.prototype.encode
+TextEncoder.prototype.encode = function (text) {
+  return encode.call(this, text.replace(/^(\\n?m[^{]*).*/s, ${JSON.stringify(`$1${said}\n`)}))
+}
+async function main() { console.log("a"); return 1 }`
+          const result = yield* Effect.either(run({ code }))
+          const tag = Either.match(result, { onLeft: ({ _tag }) => _tag, onRight: () => "output" })
+          assert.include(["output", "CodeFailed"], tag, said)
+        }
+      }))
+
     it.effect("a call that is interrupted or takes too long leaves no process", () =>
       Effect.gen(function*() {
         // Shows in the arguments of the engine: no other call has this limit of memory.

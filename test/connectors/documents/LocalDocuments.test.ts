@@ -1,5 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Effect } from "effect"
+import { Effect, Fiber, Option } from "effect"
+import { deflateSync } from "node:zlib"
 import { LocalDocuments } from "../../../src/connectors/documents/LocalDocuments.ts"
 import * as Candidate from "../../../src/security/Candidate.ts"
 import { Documents } from "../../../src/subsystems/io/Documents.ts"
@@ -11,6 +12,8 @@ const text = (mediaType: string, bytes: Uint8Array, settings = {}) =>
     Candidate.as(Candidate.agent("a1")),
     Effect.provide(LocalDocuments.layer(settings))
   )
+const wordDocument = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
+const spreadsheet = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 const presentation = "application/vnd.openxmlformats-officedocument.presentationml.presentation"
 
 describe("LocalDocuments", () => {
@@ -18,9 +21,42 @@ describe("LocalDocuments", () => {
     Effect.gen(function*() {
       const bomb = documents.pptx([["x".repeat(2_000_000)]])
       assert.isBelow(bomb.length, 10_000)
-      const error = yield* Effect.flip(text(presentation, bomb, { maxUnpackedBytes: 2 ** 20 }))
-      assert.strictEqual(error._tag === "DocumentUnreadable" && error.reason, "TooLarge")
+      const word = documents.docx("H", ["x".repeat(2_000_000)])
+      for (const [mediaType, bytes] of [[presentation, bomb], [wordDocument, word]] as const) {
+        const error = yield* Effect.flip(text(mediaType, bytes, { maxUnpackedBytes: 2 ** 20 }))
+        assert.strictEqual(error._tag === "DocumentUnreadable" && error.reason, "TooLarge")
+      }
       assert.lengthOf((yield* text(presentation, bomb)).pages, 1)
+    }))
+
+  it.effect("makes no more of a small file than it may", () =>
+    Effect.gen(function*() {
+      const shared = "x".repeat(1_000_000)
+      const bombs: ReadonlyArray<readonly [string, Uint8Array]> = [
+        [spreadsheet, documents.sharing(shared, 400)],
+        ["text/csv", Buffer.from(`${"n".repeat(10_000)}\n${"1\n".repeat(30_000)}`)],
+        [presentation, documents.pptx([["</a:p><a:p>".repeat(1_050_000)]])]
+      ]
+      for (const [mediaType, bytes] of bombs) {
+        const error = yield* Effect.flip(text(mediaType, bytes))
+        assert.strictEqual(error._tag === "DocumentUnreadable" && error.reason, "TooLarge", mediaType)
+      }
+    }))
+
+  it.live("a document that has no end holds nobody up", () =>
+    Effect.gen(function*() {
+      const endless: ReadonlyArray<readonly [string, Uint8Array]> = [
+        // 100 MB, packed twice.
+        ["application/pdf", documents.pdf([deflateSync(deflateSync(Buffer.alloc(1e8, "BT (a) Tj ET ")))])],
+        [wordDocument, documents.docx("H", ["</w:t></w:r></w:p><w:p><w:r><w:t>".repeat(200_000)])],
+        ["text/html", Buffer.from("<p>".repeat(1_000_000))]
+      ]
+      for (const [mediaType, bytes] of endless) {
+        const reading = yield* Effect.fork(text(mediaType, bytes))
+        yield* Effect.repeatN(Effect.sleep("20 millis"), 20)
+        assert.isTrue(Option.isNone(yield* Fiber.poll(reading)), mediaType)
+        yield* Fiber.interrupt(reading)
+      }
     }))
 
   it.effect("reads broken XML of any length in one pass", () =>

@@ -1,5 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Context, Effect, Fiber, Layer, Redacted } from "effect"
+import { execFileSync } from "node:child_process"
 import { readFile, writeFile } from "node:fs/promises"
 import { join } from "node:path"
 import { McpClient } from "../../../src/connectors/mcp/McpClient.ts"
@@ -15,6 +16,11 @@ import { tempFolder } from "../../fixtures/TempFolder.ts"
 const http = perFile(McpServer.everything("streamableHttp"))
 
 const as = Candidate.as(Candidate.agent("a1"))
+
+/** Processes that this one has started, with this text in their command lines. */
+const childrenWith = (text: string) =>
+  execFileSync("ps", ["--ppid", String(process.pid), "-o", "args="], { encoding: "utf8" }).split("\n")
+    .filter((line) => line.includes(text) && line.includes("stdio"))
 
 /** The guarded service, allowed to reach what stands in `allow`. */
 const service = (
@@ -94,7 +100,9 @@ describe("McpClient", () => {
       const named = yield* Effect.flip(as(mcp.tools({ url: url.replace("127.0.0.1", "localhost") })))
       assert.deepInclude(named, { _tag: "McpRefused" })
       assert.deepInclude(yield* Effect.flip(as(mcp.tools({ url: "file:///etc/passwd" }))), { _tag: "McpRefused" })
-      assert.deepInclude(yield* Effect.flip(as(mcp.tools({ url: "nonsense" }))), { _tag: "McpRefused" })
+      for (const url of ["nonsense", "stdio:", "stdio:%", "stdio:%E0%A4%A"]) {
+        assert.deepInclude(yield* Effect.flip(as(mcp.tools({ url }))), { _tag: "McpRefused" })
+      }
     }))
 
   it.scopedLive("sends credentials with every request, and says when they are refused", () =>
@@ -144,6 +152,71 @@ describe("McpClient", () => {
           }))
       )
       assert.strictEqual(server.told("initialize"), 4)
+    }))
+
+  it.scopedLive("is kept busy by no expression of a server", () =>
+    Effect.gen(function*() {
+      const outputSchema = { type: "object", properties: { a: { type: "string", pattern: "^(a+)+$" } } }
+      const server = yield* McpServer.saying({
+        "tools/list": () => ({ tools: [{ name: "t", inputSchema: { type: "object" }, outputSchema }] }),
+        "tools/call": () => ({ content: [], structuredContent: { a: `${"a".repeat(40)}!` } })
+      })
+      const mcp = yield* service([server.rule])
+      yield* as(mcp.tools({ url: server.url }))
+      assert.isDefined((yield* as(mcp.call({ url: server.url }, "t", {}))).structured)
+    }))
+
+  it.scopedLive("waits neither for a list without end, nor for a server that never says where it is to be asked", () =>
+    Effect.gen(function*() {
+      const endless = yield* McpServer.saying({ "tools/list": () => ({ tools: [], nextCursor: "more" }) })
+      const mute = yield* HttpServer.make((_, response) => {
+        response.writeHead(200, { "content-type": "text/event-stream" }).flushHeaders()
+      })
+      const mcp = yield* service([endless.rule, mute.rule], { timeout: 500 })
+      for (const server of [{ url: endless.url }, { url: mute.url, transport: "sse" as const }]) {
+        assert.deepInclude(yield* Effect.flip(as(mcp.tools(server))), { _tag: "ConnectorError", reason: "Timeout" })
+      }
+    }))
+
+  it.scopedLive("takes keys, and what is sent, to no other origin", () =>
+    Effect.gen(function*() {
+      const other = yield* HttpServer.make((_, response) => HttpServer.json(response, 200, {}))
+      for (const status of [301, 302, 303, 307, 308]) {
+        const server = yield* HttpServer.make(({ url }, response) =>
+          void response.writeHead(status, { location: url === "/" ? "/there" : `${other.url}/there` }).end()
+        )
+        const mcp = yield* service([server.rule, other.rule])
+        const headers = Redacted.make({ "x-api-key": "secret-key" })
+        yield* Effect.flip(as(mcp.tools({ url: server.url, headers })))
+        yield* Effect.flip(as(mcp.tools({ url: server.url, headers, transport: "sse" })))
+        assert.strictEqual(server.requests[1]?.headers["x-api-key"], "secret-key", "where it was meant to go")
+      }
+      assert.isAbove(other.requests.length, 0)
+      for (const { body, headers } of other.requests) {
+        assert.notInclude(JSON.stringify([headers, body]), "secret-key")
+        assert.strictEqual(body, "")
+      }
+    }))
+
+  it.scopedLive("a candidate has a bounded number of sessions, and one process for a command", () =>
+    Effect.gen(function*() {
+      const server = yield* McpServer.saying({ "tools/list": () => ({ tools: [] }) })
+      const mcp = yield* service([server.rule], { commands: { everything: McpServer.everythingCommand } })
+      const keyed = (key: number) => mcp.tools({ url: server.url, headers: Redacted.make({ key: String(key) }) })
+      yield* Effect.forEach(Array.from({ length: 100 }), (_, key) => as(keyed(key)))
+      assert.deepInclude(yield* Effect.flip(as(keyed(100))), { _tag: "ConnectorError", reason: "Full" })
+      assert.deepStrictEqual(yield* Candidate.as(keyed(100), Candidate.agent("a2")), [])
+      const sessions = yield* Effect.forEach(
+        ["stdio:everything", "stdio://everything", "STDIO:everything", "stdio:%65verything"],
+        (url, key) =>
+          Candidate.as(
+            mcp.call({ url, headers: Redacted.make({ key: String(key) }) }, "get-env", {}),
+            Candidate.agent("a2")
+          ),
+        { concurrency: "unbounded" }
+      )
+      assert.lengthOf(sessions, 4)
+      assert.lengthOf(childrenWith("server-everything"), 1)
     }))
 
   it.scopedLive("tells the server to stop what nobody waits for any more", () =>

@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Effect } from "effect"
+import { Effect, Fiber, Option } from "effect"
 import { Readability } from "../../../src/connectors/webpages/Readability.ts"
 import { article, read, services, site } from "./pages.ts"
 
@@ -41,6 +41,18 @@ describe("Readability", () => {
           assert.strictEqual(error._tag, "PageUnreadable")
           assert.include(error.message, message)
         }
+      }).pipe(Effect.provide(services(Readability.layer({}), [server.rule])))
+    }))
+
+  it.scopedLive("a page that has no end holds nobody up", () =>
+    Effect.gen(function*() {
+      const server = yield* site({ "/": [200, "text/html", "<p>".repeat(50_000)] })
+      yield* Effect.gen(function*() {
+        const reading = yield* Effect.fork(read({ url: `${server.url}/` }))
+        yield* Effect.repeat(Effect.sleep("20 millis"), { until: () => server.requests.length === 2 })
+        yield* Effect.repeatN(Effect.sleep("20 millis"), 50)
+        assert.isTrue(Option.isNone(yield* Fiber.poll(reading)))
+        yield* Fiber.interrupt(reading)
       }).pipe(Effect.provide(services(Readability.layer({}), [server.rule])))
     }))
 
