@@ -18,6 +18,7 @@ import type * as Account from "../security/Account.ts"
 import type * as Audit from "../security/Audit.ts"
 import type * as Log from "../subsystems/io/Log.ts"
 import * as OAuthTokens from "../subsystems/io/OAuthTokens.ts"
+import * as SharedFiles from "../subsystems/io/SharedFiles.ts"
 import type * as Telemetry from "../subsystems/io/Telemetry.ts"
 import * as ContextWindow from "../subsystems/llm/ContextWindow.ts"
 import * as Embeddings from "../subsystems/llm/Embeddings.ts"
@@ -40,6 +41,7 @@ export type Sre =
   | RuntimeContext.RuntimeContext
   | Resources.Resources
   | OAuthTokens.OAuthTokens
+  | SharedFiles.SharedFiles
   | Speech.Speech
   | Usage.Usage
   | Usage.UsageFeed
@@ -121,7 +123,7 @@ export const compose = (
       timed("Speech", undefined, chosen.speech ?? opened(Layer.provide(Speech.layer, SpeechProviders.layer)))
     ],
     [...each(dependents), named],
-    [opened(LLMContext.layer), opened(RuntimeContext.layer), opened(Resources.layer())],
+    [opened(LLMContext.layer), opened(RuntimeContext.layer), opened(SharedFiles.layer), opened(Resources.layer())],
     [timed("Agents", undefined, opened(Agents.layer({ ...agents, components: registry })))],
     [opened(EndpointJobs.layer)]
   ]

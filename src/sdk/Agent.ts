@@ -4,7 +4,9 @@ import { readFile } from "node:fs/promises"
 import * as AgentDefinition from "../agents/AgentDefinition.ts"
 import * as AgentDocument from "../agents/AgentDocument.ts"
 import * as Agents from "../agents/Agents.ts"
+import type { InvalidAgent } from "../agents/Problem.ts"
 import * as Ids from "../kernel/Ids.ts"
+import type { AccessError } from "../security/Access.ts"
 import type { ModelSpec } from "../subsystems/llm/LLM.ts"
 import { Chat, type ChatOptions } from "./Chat.ts"
 import type { Command } from "./Command.ts"
@@ -153,7 +155,7 @@ export class Agent {
   }
 
   /** The process table, with this agent on it in its present form. */
-  get #loaded() {
+  get #loaded(): Effect.Effect<typeof Agents.Agents.Service, InvalidAgent | AccessError, Agents.Agents> {
     return Effect.flatMap(
       Agents.Agents,
       (agents) =>

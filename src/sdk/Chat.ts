@@ -3,6 +3,7 @@ import { Effect, Stream } from "effect"
 import type { Sre as Services } from "../boot/Sre.ts"
 import * as Ids from "../kernel/Ids.ts"
 import type { ConversationEvent } from "../subsystems/llm/Conversation.ts"
+import type * as ConversationMemory from "../subsystems/llm/ConversationMemory.ts"
 import type { FilePart, Message } from "../subsystems/llm/Prompt.ts"
 import type { Command } from "./Command.ts"
 import type { Session } from "./Runtime.ts"
@@ -14,6 +15,11 @@ export interface ChatOptions {
   readonly persist?: boolean | undefined
   /** Instead of the usual model. */
   readonly model?: string | undefined
+  /**
+   * What is remembered of the caller beyond this conversation: a note the model keeps (`working`), and what was said in other
+   * conversations and is like a message (`recall`). Default: nothing.
+   */
+  readonly memory?: ConversationMemory.Options | undefined
 }
 
 export interface ChatPromptOptions {
@@ -26,6 +32,7 @@ export interface Partner {
   readonly say: (text: string, options: {
     readonly id: string
     readonly model: string | undefined
+    readonly memory: ConversationMemory.Options | undefined
     readonly files: ReadonlyArray<FilePart> | undefined
   }) => Stream.Stream<ConversationEvent, unknown, Services>
   readonly history: (id: string) => Effect.Effect<ReadonlyArray<Message>, unknown, Services>
@@ -37,14 +44,16 @@ export class Chat {
   readonly #session: Session
   readonly #partner: Partner
   readonly #model: string | undefined
+  readonly #memory: ConversationMemory.Options | undefined
   #history: ReadonlyArray<Message> = []
 
   constructor(session: Session, partner: Partner, options: string | ChatOptions = {}) {
-    const { id, model } = typeof options === "string" ? { id: options, model: undefined } : options
+    const { id, memory, model }: ChatOptions = typeof options === "string" ? { id: options } : options
     this.id = id ?? Ids.unsafeMake("chat")
     this.#session = session
     this.#partner = partner
     this.#model = model
+    this.#memory = memory
   }
 
   /** All that was said, with calls of tools and their results. What was said earlier is there after `ready()`. */
@@ -60,7 +69,7 @@ export class Chat {
 
   /** Says something: `await` it for the answer, `.stream()` for its events. */
   prompt(text: string, { files, signal }: ChatPromptOptions = {}): Command {
-    const turn = this.#partner.say(text, { id: this.id, model: this.#model, files })
+    const turn = this.#partner.say(text, { id: this.id, model: this.#model, memory: this.#memory, files })
     return this.#session.prompt(
       Stream.tap(turn, ({ type }) => type === "end" ? this.#refresh : Effect.void),
       signal

@@ -1,7 +1,9 @@
 /** A model by itself: no agent, no tools. */
 import { Effect, Stream } from "effect"
 import * as Conversation from "../subsystems/llm/Conversation.ts"
+import * as ConversationMemory from "../subsystems/llm/ConversationMemory.ts"
 import type { FilePart } from "../subsystems/llm/Prompt.ts"
+import * as Recall from "../subsystems/llm/Recall.ts"
 import * as LLMContext from "../subsystems/memory/LLMContext.ts"
 import { Chat, type ChatOptions } from "./Chat.ts"
 import type { Command } from "./Command.ts"
@@ -34,28 +36,38 @@ export class LLM {
   /** A conversation with the model. */
   chat(options?: string | ChatOptions): Chat {
     return new Chat(this.#session, {
-      say: (text, { files, id, model }) => this.#turn(text, { history: { id }, model }, files),
+      say: (text, { files, id, memory, model }) => this.#turn(text, { history: { id }, memory, model }, files),
       history: (id) => Effect.flatMap(LLMContext.LLMContext, (context) => context.load(id)),
-      forget: (id) => Effect.flatMap(LLMContext.LLMContext, (context) => context.clear(id))
+      forget: (id) =>
+        Effect.zipRight(
+          Effect.flatMap(LLMContext.LLMContext, (context) => context.clear(id)),
+          Recall.forget(placeOf(id))
+        )
     }, options)
   }
 
   #turn(
     text: string,
-    { behavior = this.#settings.behavior ?? "", history, model = this.#settings.model }: {
+    { behavior = this.#settings.behavior ?? "", history, memory = {}, model = this.#settings.model }: {
       readonly behavior?: string | undefined
       readonly history?: { readonly id: string }
+      readonly memory?: ConversationMemory.Options | undefined
       readonly model?: string | undefined
     },
     files: ReadonlyArray<FilePart> | undefined
   ) {
-    const conversation = Conversation.make({
-      model: specOf(this.provider, { ...this.#settings, model }),
-      system: behavior,
-      tools: [],
-      history,
-      parameters: parametersOf(this.#settings)
-    })
+    const conversation = Effect.flatMap(
+      ConversationMemory.make(memory, history === undefined ? undefined : placeOf(history.id)),
+      (memory) =>
+        Conversation.make({
+          model: specOf(this.provider, { ...this.#settings, model }),
+          system: behavior,
+          tools: [],
+          history,
+          memory,
+          parameters: parametersOf(this.#settings)
+        })
+    )
     return Stream.unwrap(Effect.map(conversation, ({ prompt }) => prompt(text, files)))
   }
 
@@ -70,3 +82,6 @@ export class LLM {
   static readonly TogetherAI = LLM.#of("TogetherAI")
   static readonly xAI = LLM.#of("xAI")
 }
+
+/** Conversations with a model are in the home of whoever has them. */
+const placeOf = (conversation: string): Recall.Place => ({ owner: "self", conversation })

@@ -28,7 +28,8 @@ export const FileStore = Component.make("FileStore", {
     const { bytes, mediaType } = yield* Files.load(inputs.Data)
     const id = yield* Ids.make("file")
     const name = safeName(step.render(config.name))
-    const path = MediaType.withExtension(`components_data/${name === "" ? id : `${id}.${name}`}`, mediaType)
+    const file = MediaType.withExtension(name === "" ? id : name, mediaType)
+    const path = `components_data/${name === "" ? file : `${id}.${file}`}`
     const timeToLive = Duration.seconds(config.ttl)
     yield* storage.write(path, bytes, { contentType: mediaType, timeToLive })
     return { Url: yield* urls.make({ home, path }, timeToLive) }

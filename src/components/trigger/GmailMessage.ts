@@ -13,7 +13,7 @@ const partFields = {
     Schema.Struct({ attachmentId: text, size: Schema.optional(Schema.Number), data: text })
   )
 }
-interface Part extends Schema.Struct.Type<typeof partFields> {
+export interface Part extends Schema.Struct.Type<typeof partFields> {
   readonly parts: ReadonlyArray<Part>
 }
 interface PartEncoded extends Schema.Struct.Encoded<typeof partFields> {

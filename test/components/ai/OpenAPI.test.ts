@@ -132,6 +132,7 @@ describe("OpenAPI", () => {
       const kernel = yield* Kernel.make([
         call("post_pets", { body: { age: -1 }, more: 1 }),
         call("getPet", { id: "missing" }),
+        call("getPet", { id: ".." }),
         "Sorry."
       ], { allow: [server.rule] })
       yield* kernel.run(OpenAPI, {
@@ -139,7 +140,7 @@ describe("OpenAPI", () => {
         inputs: { Prompt: { ask: "it" } }
       })
       const requests = yield* kernel.requests
-      const [bad, refused] = requests.slice(1).map(({ messages }) =>
+      const [bad, refused, outside] = requests.slice(1).map(({ messages }) =>
         (messages.at(-1)?.content as unknown as Results)[0]
       )
       assert.deepInclude(bad, { isFailure: true })
@@ -148,6 +149,7 @@ describe("OpenAPI", () => {
       }
       assert.include(String(refused?.result), "404")
       assert.include(String(refused?.result), "no such pet")
+      assert.include(String(outside?.result), "/pets/.. leads out of /pets/{id}")
       assert.lengthOf(server.requests, 2)
     }))
 

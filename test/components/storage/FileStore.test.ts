@@ -75,6 +75,7 @@ describe("FileStore", () => {
       const name = (url: string) => decodeURIComponent(url).replace(/^.*\/file-[0-9a-f]{32}/, "")
       assert.strictEqual(name(yield* store("x", { name: "My Report" })), ".My_Report.txt")
       assert.strictEqual(name(yield* store("x", { name: "report.txt" })), ".report.txt")
+      assert.strictEqual(name(yield* store("x", { name: "report" })), ".report.txt")
       assert.strictEqual(name(yield* store("x", { name: "../../etc/passwd" })), "._.._etc_passwd.txt")
       assert.strictEqual(name(yield* store("x", { name: "日本 ü" })), ".日本_ü.txt")
       assert.strictEqual(name(yield* store("x", { name: ".." })), ".txt")

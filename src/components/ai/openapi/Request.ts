@@ -3,6 +3,7 @@ import { Effect } from "effect"
 import * as Json from "../../../kernel/Json.ts"
 import type { ApiDocument, Operation, Parameter, SecurityScheme } from "../../../subsystems/io/ApiDocuments.ts"
 import type { OutboundRequest } from "../../../subsystems/io/Outbound.ts"
+import { ComponentFailed } from "../../Component.ts"
 import * as Multipart from "../../external/Multipart.ts"
 import { isObject } from "../Completion.ts"
 import * as Operations from "./Operations.ts"
@@ -53,6 +54,9 @@ export const of = Effect.fnUntraced(function*(
     else headers[scheme.name.toLowerCase()] = value
   }
   if (cookies.length > 0) headers["cookie"] = cookies.join("; ")
+  if (filled.split("/").some((segment) => /^(\.|%2e){1,2}$/i.test(segment))) {
+    return yield* new ComponentFailed({ message: `Not sent: ${filled} leads out of ${path}` })
+  }
   url.pathname = url.pathname.replace(/\/+$/, "") + filled
   const given = body === undefined ? undefined : args[body.argument]
   if (body === undefined || given === undefined) return { method, url: url.href, headers }

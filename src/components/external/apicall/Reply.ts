@@ -1,5 +1,6 @@
 /** What came back, by its media type: JSON parsed, text as text, anything else as a stored file. */
 import { Chunk, Effect, Option, Stream } from "effect"
+import * as Pull from "../../../kernel/Pull.ts"
 import * as Files from "../../../subsystems/io/Files.ts"
 import * as MediaType from "../../../subsystems/io/MediaType.ts"
 import type { OutboundResponse, OutboundStream } from "../../../subsystems/io/Outbound.ts"
@@ -23,7 +24,7 @@ export const read = Effect.fnUntraced(function*(response: OutboundStream) {
 
 /** The body as far as it is held in memory, and what more there is of it. */
 const held = Effect.fnUntraced(function*<E, R>(body: Stream.Stream<Uint8Array, E, R>) {
-  const pull = yield* Stream.toPull(body)
+  const pull = yield* Pull.open(body)
   const next = Effect.matchEffect(pull, {
     onSuccess: Effect.succeedSome,
     onFailure: Option.match({ onNone: () => Effect.succeedNone, onSome: Effect.fail })
