@@ -3,6 +3,7 @@ import type * as Component from "../components/Component.ts"
 import type * as Access from "../security/Access.ts"
 import type { AgentNotFound } from "../subsystems/io/AgentData.ts"
 import type * as Conversation from "../subsystems/llm/Conversation.ts"
+import type { InvalidMemory } from "../subsystems/llm/ConversationMemory.ts"
 import type { RuntimeContextError } from "../subsystems/memory/RuntimeContext.ts"
 import type { EndpointNotFound, NoModel, RunNotFound } from "./AgentErrors.ts"
 import type { RunFailure } from "./AgentRun.ts"
@@ -36,7 +37,12 @@ export interface ComponentRequest {
   readonly debug?: DebugOptions | undefined
 }
 
-export type PromptError = AgentNotFound | NoModel | Access.AccessError | Conversation.ConversationError
+export type PromptError =
+  | AgentNotFound
+  | InvalidMemory
+  | NoModel
+  | Access.AccessError
+  | Conversation.ConversationError
 
 export interface CallResult extends RunResult {
   readonly runId: string

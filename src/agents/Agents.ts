@@ -4,6 +4,7 @@ import { AgentCalls } from "../components/AgentCalls.ts"
 import type * as Component from "../components/Component.ts"
 import type { Services } from "../components/Services.ts"
 import * as Ids from "../kernel/Ids.ts"
+import * as Pull from "../kernel/Pull.ts"
 import { traced, tracedStream } from "../kernel/Trace.ts"
 import * as Access from "../security/Access.ts"
 import * as Candidate from "../security/Candidate.ts"
@@ -130,6 +131,7 @@ export class Agents extends Context.Tag("effect-sre/Agents")<
       id: string,
       conversationId: string
     ) => Effect.Effect<ReadonlyArray<Prompt.Message>, AgentNotFound | Access.AccessError | LLMContext.LLMContextError>
+    /** Also what others of the caller's conversations would recall of it. */
     readonly forget: (
       id: string,
       conversationId: string
@@ -147,7 +149,7 @@ export interface AgentsOptions extends AgentSettings {
 const make = (options: AgentsOptions) =>
   Effect.gen(function*() {
     const guard = yield* Access.guard("Agents")
-    const services = yield* Effect.context<Exclude<Services, AgentCalls>>()
+    const services = yield* Effect.context<Exclude<Services, AgentCalls> | NKV>()
     const processes = yield* Processes.make(options.components, guard)
     const calls = AskedAgents.make({
       find: (id) => processes.find("prompt", id),
@@ -357,21 +359,19 @@ const make = (options: AgentsOptions) =>
       }, traced("Agents.debug")),
 
       prompt: (id, request) =>
-        Stream.provideSomeContext(
-          Stream.unwrap(
-            Effect.flatMap(processes.find("prompt", id), (process) => Talks.open(process, runTool, request))
-          ),
-          services
-        ).pipe(tracedStream("agent.prompt", { "gen_ai.operation.name": "invoke_agent", "gen_ai.agent.id": id })),
+        Pull.unwrap(
+          Effect.flatMap(processes.find("prompt", id), (process) => Talks.open(process, runTool, request))
+        ).pipe(
+          Pull.provide(services),
+          tracedStream("agent.prompt", { "gen_ai.operation.name": "invoke_agent", "gen_ai.agent.id": id })
+        ),
       history: (id, conversationId) =>
-        Effect.flatMap(
-          processes.find("history", id),
-          (process) => Talks.withHistory(process, services, conversationId, (context, key) => context.load(key))
+        Effect.flatMap(processes.find("history", id), (process) => Talks.history(process, conversationId)).pipe(
+          Effect.provide(services)
         ),
       forget: (id, conversationId) =>
-        Effect.flatMap(
-          processes.find("forget", id),
-          (process) => Talks.withHistory(process, services, conversationId, (context, key) => context.clear(key))
+        Effect.flatMap(processes.find("forget", id), (process) => Talks.forget(process, conversationId)).pipe(
+          Effect.provide(services)
         ),
       counts: Effect.zipRight(guard.candidate("counts"), counts)
     })

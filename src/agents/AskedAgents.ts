@@ -3,6 +3,8 @@ import { type Context, Effect, Stream } from "effect"
 import type { AgentCalls } from "../components/AgentCalls.ts"
 import type * as Access from "../security/Access.ts"
 import type { AgentNotFound } from "../subsystems/io/AgentData.ts"
+import type { NKV } from "../subsystems/io/NKV.ts"
+import type { VectorDB } from "../subsystems/io/VectorDB.ts"
 import type { LLM } from "../subsystems/llm/LLM.ts"
 import type { Models } from "../subsystems/llm/Models.ts"
 import type { LLMContext } from "../subsystems/memory/LLMContext.ts"
@@ -14,7 +16,7 @@ export const make = ({ find, maxDepth, runTool, services }: {
   /** An agent that the asker may call. */
   readonly find: (id: string) => Effect.Effect<Process, AgentNotFound | Access.AccessError>
   readonly runTool: Talks.RunTool
-  readonly services: Context.Context<LLM | LLMContext | Models>
+  readonly services: Context.Context<LLM | LLMContext | Models | NKV | VectorDB>
   readonly maxDepth: number
 }): typeof AgentCalls.Service => ({
   ask: ({ agent, message, model, run }) =>

@@ -27,6 +27,11 @@ export class EventLog {
     return this.#next
   }
 
+  /** Those that are not gone yet, in no order. */
+  get kept(): ReadonlyArray<AgentEvent> {
+    return this.#kept
+  }
+
   readonly push = (event: AgentEventBody): void => this.add(this.runId, event)
 
   /** An event of another run than the log's own, in a log over several. */

@@ -1,12 +1,14 @@
 /** Conversations with agents: an agent's exposed endpoints are the tools of its model. */
-import { Context, Data, Effect, Redacted } from "effect"
+import { Data, Effect, Redacted } from "effect"
 import type { RunInfo } from "../components/Component.ts"
 import * as Ids from "../kernel/Ids.ts"
 import { toText } from "../kernel/Json.ts"
 import * as Candidate from "../security/Candidate.ts"
 import * as Conversation from "../subsystems/llm/Conversation.ts"
+import * as ConversationMemory from "../subsystems/llm/ConversationMemory.ts"
 import type * as LLM from "../subsystems/llm/LLM.ts"
 import type * as Prompt from "../subsystems/llm/Prompt.ts"
+import * as Recall from "../subsystems/llm/Recall.ts"
 import type { Say } from "../subsystems/llm/ToolCalls.ts"
 import * as LLMContext from "../subsystems/memory/LLMContext.ts"
 import { NoModel } from "./AgentErrors.ts"
@@ -21,6 +23,8 @@ export interface PromptRequest {
   readonly files?: ReadonlyArray<Prompt.FilePart> | undefined
   /** Continues the caller's conversation of this id; absent: one message without memory. No slashes. */
   readonly conversationId?: string | undefined
+  /** What the agent remembers of the caller beyond this conversation, which has an id then. */
+  readonly memory?: ConversationMemory.Options | undefined
   /** Instead of the agent's own model. */
   readonly model?: string | LLM.ModelSpec | undefined
   /** Calls of tools in answer to this message. */
@@ -46,21 +50,30 @@ export const ownOf = (caller: Candidate.Candidate, id: string): string => `${Can
 
 export const callersOwn = (id: string) => Effect.map(Candidate.current, (caller) => ownOf(caller, id))
 
+/** Nobody is known to be the same anyone twice: what they share is a conversation whose id they know. */
+const callersPlace = (id: string): Effect.Effect<Recall.Place, Candidate.NoCandidate> =>
+  Effect.map(Candidate.current, (caller) => {
+    const conversation = ownOf(caller, id)
+    return { conversation, owner: caller.role === "public" ? conversation : Candidate.format(caller) }
+  })
+
 /** A turn of a conversation with the agent. */
 export const open = Effect.fnUntraced(function*(
   process: Process,
   runTool: RunTool,
-  { conversationId, files, maxToolCalls, message, model: asked }: PromptRequest,
+  { conversationId, files, maxToolCalls, memory = {}, message, model: asked }: PromptRequest,
   within?: Within
 ) {
   const model = asked === undefined ? defaultModelOf(process.definition.document) : withoutVault(asked)
   if (model === undefined) return yield* new NoModel({ agent: process.id })
-  const kept = conversationId === undefined ? undefined : yield* callersOwn(conversationId)
+  const place = conversationId === undefined ? undefined : yield* callersPlace(conversationId)
+  const kept = place?.conversation
   const conversation = yield* Conversation.make({
     model,
     system: process.program.agent.behavior,
     tools: toolsOf(process, runTool, kept, within),
     maxToolCalls,
+    memory: yield* ConversationMemory.make(memory, place),
     history: kept === undefined ? undefined : { id: kept }
   }).pipe(Candidate.as(process.candidate))
   return Candidate.streamAs(conversation.prompt(message, files), process.candidate)
@@ -81,16 +94,25 @@ const toolsOf = (process: Process, runTool: RunTool, conversationId: string | un
     })
   }))
 
-/** Something done to the caller's own conversation with an agent. */
-export const withHistory = <A, E>(
-  process: Process,
-  services: Context.Context<LLMContext.LLMContext>,
-  conversationId: string,
-  use: (context: typeof LLMContext.LLMContext.Service, key: string) => Effect.Effect<A, E>
-): Effect.Effect<A, E | Candidate.NoCandidate> =>
+/** What was said in the caller's own conversation with an agent. */
+export const history = (process: Process, conversationId: string) =>
   Effect.flatMap(
-    callersOwn(conversationId),
-    (key) => Candidate.as(use(Context.get(services, LLMContext.LLMContext), key), process.candidate)
+    callersPlace(conversationId),
+    ({ conversation }) =>
+      Effect.flatMap(LLMContext.LLMContext, (context) => context.load(conversation)).pipe(
+        Candidate.as(process.candidate)
+      )
+  )
+
+/** Also what other conversations would recall of it; the note about the caller stays. */
+export const forget = (process: Process, conversationId: string) =>
+  Effect.flatMap(
+    callersPlace(conversationId),
+    (place) =>
+      Effect.flatMap(LLMContext.LLMContext, (context) => context.clear(place.conversation)).pipe(
+        Effect.zipRight(Recall.forget(place)),
+        Candidate.as(process.candidate)
+      )
   )
 
 /** The agent's keys go to no address that a caller names. */

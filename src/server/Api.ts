@@ -18,6 +18,7 @@ import { InvalidKey } from "../security/Address.ts"
 import { AgentNotFound } from "../subsystems/io/AgentData.ts"
 import { BudgetExceeded } from "../subsystems/llm/BudgetStore.ts"
 import { ContextExceeded } from "../subsystems/llm/ContextWindow.ts"
+import * as ConversationMemory from "../subsystems/llm/ConversationMemory.ts"
 import { MissingCredentials } from "../subsystems/llm/LLM.ts"
 import { ModelNotFound } from "../subsystems/llm/Models.ts"
 import { ConversationFull } from "../subsystems/memory/LLMContext.ts"
@@ -51,6 +52,8 @@ export const ChatRequest = Schema.Struct({
   message: Schema.NonEmptyString,
   /** Continues the asker's conversation of this id; without it each request is a conversation of its own. */
   conversationId: Schema.optionalWith(Schema.NonEmptyString.pipe(Schema.maxLength(256)), { exact: true }),
+  /** What the agent remembers of the asker beyond the conversation, which has an id then. */
+  memory: Schema.optionalWith(ConversationMemory.Options, { exact: true }),
   /** In place of the agent's own. */
   model: Schema.optionalWith(Schema.NonEmptyString, { exact: true })
 })
@@ -95,6 +98,7 @@ const RunPath = Schema.Struct({ id: Schema.String, run: Schema.String })
 const ComponentPath = Schema.Struct({ id: Schema.String, component: Schema.String })
 const TriggerPath = Schema.Struct({ id: Schema.String, trigger: Schema.String })
 const TriggerName = Schema.Struct({ trigger: Schema.String })
+const FilePath = Schema.Struct({ role: Schema.String, id: Schema.String, file: Schema.String })
 const EndpointName = Schema.Struct({ endpoint: Schema.String })
 
 /** Any JSON. A run of which every part failed answers 422 with the same body. With `Accept: text/event-stream`: its events. */
@@ -185,6 +189,7 @@ const agents = HttpApiGroup.make("agents")
   .add(
     HttpApiEndpoint.post("chat", "/agents/:id/chat").setPath(AgentPath).setPayload(ChatRequest).addSuccess(ChatAnswer)
       .addError(wire(InvalidKey), { status: 400 })
+      .addError(wire(ConversationMemory.InvalidMemory), { status: 400 })
       .addError(wire(BudgetExceeded), { status: 429 })
       .addError(wire(ContextExceeded), { status: 422 })
       .addError(wire(ConversationFull), { status: 422 })
@@ -221,6 +226,10 @@ const hooks = HttpApiGroup.make("hooks")
   .addError(wire(RoundsExceeded), { status: 422 })
   .addError(wire(RunTimedOut), { status: 504 })
 
+/** Files that agents share: whoever has the address may fetch them while it works. */
+const files = HttpApiGroup.make("files")
+  .add(HttpApiEndpoint.get("get", "/storage/:role/:id/:file").setPath(FilePath).addSuccess(Answer))
+
 const system = HttpApiGroup.make("system")
   .add(HttpApiEndpoint.get("health", "/health").addSuccess(Document))
   .add(HttpApiEndpoint.get("ready", "/ready").addSuccess(Document))
@@ -234,6 +243,7 @@ export const Api = HttpApi.make("effect-sre")
   .add(agents.middleware(Identity))
   .add(triggers.middleware(Identity))
   .add(hooks)
+  .add(files)
   .add(system)
   .addError(wire(Failures.MalformedRequest), { status: 400 })
   .addError(wire(AccessDenied), { status: 403 })

@@ -14,10 +14,12 @@ import { ShuttingDown } from "../agents/RunGate.ts"
 import { BootError } from "../kernel/BootError.ts"
 import type { Account } from "../security/Account.ts"
 import * as Router from "../subsystems/io/Router.ts"
+import { SharedFiles } from "../subsystems/io/SharedFiles.ts"
 import { Api } from "./Api.ts"
 import * as Failures from "./Failures.ts"
 import * as agents from "./handlers/agents.ts"
 import * as calls from "./handlers/calls.ts"
+import * as files from "./handlers/files.ts"
 import * as runs from "./handlers/runs.ts"
 import * as system from "./handlers/system.ts"
 import * as triggers from "./handlers/triggers.ts"
@@ -59,6 +61,8 @@ export const serve = (
     }
     const { app, drain } = yield* whole(options)
     yield* router.serve(app, { host, port })
+    const files = yield* Effect.serviceOption(SharedFiles)
+    if (Option.isSome(files)) yield* files.value.servedAt(router.baseUrl)
     yield* Effect.addFinalizer(() => drain)
   })
 
@@ -80,6 +84,7 @@ const whole = Effect.fnUntraced(function*({ auth, cors, maxBodyBytes = 10 * MiB 
     agents.layer(maxBodyBytes),
     triggers.layer,
     triggers.hooks(maxBodyBytes),
+    files.layer,
     system.layer
   ).pipe(
     Layer.provide(Layer.succeedContext(identity))

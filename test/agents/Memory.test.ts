@@ -45,5 +45,15 @@ describe("memory", () => {
         assert.deepInclude(counts, { running: 0, queued: 0, paused: 0, jobs: 0, known: 0 })
         assert.isBelow((after - before) / 20_000, 200)
       }).pipe(asA), 120_000)
+
+    it.effect("runs that ended are kept as far as they are small", () =>
+      Effect.gen(function*() {
+        const { agents, start } = yield* agentA({ A: pass }, ["E.x -> A.v"])
+        const runs = yield* Effect.forEach(Array.from({ length: 60 }), () => start("x".repeat(2_000_000)))
+        yield* Effect.forEach(runs.slice(-1), agents.result)
+        const kept = (yield* agents.runs("agentA")).map(({ id }) => id)
+        assert.isBelow(kept.length, 40)
+        assert.include(kept, runs.at(-1)?.run)
+      }).pipe(asA))
   })
 })

@@ -126,6 +126,16 @@ describe("conversations", () => {
       assert.strictEqual((yield* chat("And?")).at(-1)!.data.text, "Still here")
     }))
 
+  it.scopedLive("remember the asker, where that is asked for", () =>
+    Effect.gen(function*() {
+      const turn = { toolCalls: [{ name: "remember", arguments: { note: "likes tea" } }] }
+      const { url } = yield* serving({ turns: [turn, "Noted"] })
+      const body = { message: "Hi", conversationId: "c1", memory: { working: { maxBytes: 100 } } }
+      const { text } = yield* post(`${url}/agents/a1/chat`, body)
+      const results = frames(text).filter(({ event }) => event === "toolResult")
+      assert.deepStrictEqual(results.map(({ data }) => data.result), ["The note is kept."])
+    }))
+
   it.scopedLive("a failure after the beginning is the last event, and tells nothing of the backend", () =>
     Effect.gen(function*() {
       const detail = "password-in-a-url"
@@ -148,6 +158,9 @@ describe("conversations", () => {
         [{}, 400, "message"],
         [{ message: "" }, 400, "message"],
         [{ message: 1, model: 2 }, 400, "model"],
+        [{ message: "Hi", memory: { working: true } }, 400, "conversationId"],
+        [{ message: "Hi", conversationId: "c", memory: { recall: { topK: 0 } } }, 400, "topK"],
+        [{ message: "Hi", conversationId: "c", memory: { recal: true } }, 400, "recal"],
         ["{", 400, "line 1"]
       ]
       for (const [body, status, part] of cases) {
