@@ -59,40 +59,40 @@ export const Pass = Component.make("Pass", {
   run: ({ inputs }) => ({ out: inputs["in"] })
 })
 
-/** An endpoint, and so many trivial components one after another. */
-export const chain = (length: number) => {
+interface Link {
+  readonly name: string
+  readonly data: object
+  readonly input: string
+  readonly output: string
+}
+
+/** An endpoint, and so many components of one kind one after another. */
+export const line = (id: string, length: number, { data, input, name, output }: Link) => {
   const ids = Array.from({ length }, (_, index) => `P${index}`)
-  const port = [{ name: "in" }]
   return {
-    id: `chain-${length}`,
+    id,
     name: "Chain",
     version: "1.0.0",
     components: [
-      {
-        id: "E",
-        name: "APIEndpoint",
-        displayName: "APIEndpoint",
-        data: { endpoint: "go", method: "POST" },
-        inputs: [{ name: "x" }],
-        outputs: [{ name: "x", expression: "body.x" }]
-      },
+      door,
       ...ids.map((id) => ({
         id,
-        name: "Pass",
-        displayName: "Pass",
-        data: {},
-        inputs: port,
-        outputs: [{ name: "out" }]
+        name,
+        displayName: name,
+        data,
+        inputs: [{ name: input }],
+        outputs: [{ name: output }]
       }))
     ],
-    connections: ids.map((id, index) => ({
-      sourceId: index === 0 ? "E" : ids[index - 1],
-      sourceIndex: index === 0 ? "x" : "out",
-      targetId: id,
-      targetIndex: "in"
-    }))
+    connections: ids.map((id, index) =>
+      index === 0 ? wire("E", "x", id, input) : wire(ids[index - 1]!, output, id, input)
+    )
   }
 }
+
+/** An endpoint, and so many trivial components one after another. */
+export const chain = (length: number) =>
+  line(`chain-${length}`, length, { name: "Pass", data: {}, input: "in", output: "out" })
 
 const door = {
   id: "E",
@@ -159,16 +159,18 @@ export const Later = Component.make("Later", {
   run: ({ inputs }) => Effect.as(Effect.yieldNow(), { out: inputs["in"] })
 })
 
-/** Everything in memory, a log that is kept but not written, a server on a free port. */
-export const system = Sre.layer({
-  account: DummyAccount.layer({}),
-  log: ConsoleLog.layer({ level: "error" }),
-  storage: MemoryStorage.layer({}),
-  cache: RAMCache.layer({}),
-  nkv: RAMNKV.layer({}),
-  vault: NullVault.layer({}),
-  router: NodeRouter.layer({ port: 0 })
-}, { components: [Pass, Later] })
+/** Everything in memory, a log that is kept but not written, a server on a free port; and what is `chosen`. */
+export const system = (chosen: Sre.Choices = {}) =>
+  Sre.layer({
+    account: DummyAccount.layer({}),
+    log: ConsoleLog.layer({ level: "error" }),
+    storage: MemoryStorage.layer({}),
+    cache: RAMCache.layer({}),
+    nkv: RAMNKV.layer({}),
+    vault: NullVault.layer({}),
+    router: NodeRouter.layer({ port: 0 }),
+    ...chosen
+  }, { components: [Pass, Later] })
 
 export const asker = Candidate.user("local")
 
@@ -179,4 +181,4 @@ export const load = (document: unknown) =>
   )
 
 /** The booted system, for as long as the process lives. */
-export const booted = Effect.flatMap(Effect.scope, (scope) => Layer.buildWithScope(system, scope))
+export const booted = Effect.flatMap(Effect.scope, (scope) => Layer.buildWithScope(system(), scope))

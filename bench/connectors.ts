@@ -19,7 +19,7 @@ import { hasPostgres, postgresServer } from "../test/fixtures/PostgresServer.ts"
 import { hasRedis, redisServer } from "../test/fixtures/RedisServer.ts"
 import { bareS3Server } from "../test/fixtures/S3Server.ts"
 import { tempFolder } from "../test/fixtures/TempFolder.ts"
-import { report, row } from "./measure.ts"
+import { inTurns, report, row } from "./measure.ts"
 
 const asAnn = Candidate.as(Candidate.user("ann"))
 const require = createRequire(import.meta.url)
@@ -35,28 +35,11 @@ const compare = <E>(
   Effect.gen(function*() {
     const run = Runtime.runPromise(yield* Effect.runtime())
     const guarded = asAnn(ours)
-    const measured = async (turn: () => unknown) => {
-      const [started, used] = [performance.now(), process.cpuUsage()]
-      for (let n = 0; n < turns; n++) await turn()
-      const { system, user } = process.cpuUsage(used)
-      return { wall: (performance.now() - started) * 1000 / turns, cpu: (system + user) / turns }
-    }
-    const pairs: Array<{ readonly bare: Used; readonly service: Used }> = []
-    for (let n = 0; n < runs + 2; n++) {
-      const bare = yield* Effect.promise(() => measured(alone.turn))
-      const service = yield* Effect.promise(() => measured(() => run(guarded)))
-      // The first two warm up.
-      if (n >= 2) pairs.push({ bare, service })
-    }
+    const pairs = yield* Effect.promise(() => inTurns(alone.turn, () => run(guarded), turns, runs))
     report(row(`${what}: ${alone.what} alone`, "µs", pairs.map(({ bare }) => bare.wall)))
-    report(row(`${what}: the service`, "µs", pairs.map(({ service }) => service.wall)))
-    report(row(`${what}: added processor time`, "µs", pairs.map(({ bare, service }) => service.cpu - bare.cpu)))
+    report(row(`${what}: the service`, "µs", pairs.map(({ ours }) => ours.wall)))
+    report(row(`${what}: added processor time`, "µs", pairs.map(({ bare, ours }) => ours.cpu - bare.cpu)))
   })
-
-interface Used {
-  readonly wall: number
-  readonly cpu: number
-}
 
 const built = <A, S, E>(tag: Context.Tag<A, S>, layer: Layer.Layer<A, E>): Effect.Effect<S, E, Scope.Scope> =>
   Effect.map(Layer.build(layer), Context.get(tag))

@@ -28,3 +28,37 @@ export const micros = async (turn: () => Promise<unknown>, turns: number, runs =
 
 /** Rows to the process that asked for them, one JSON text a line. */
 export const report = (row: Row): void => console.log(JSON.stringify(row))
+
+/** Microseconds: waited for, and of the processor. */
+export interface Used {
+  readonly wall: number
+  readonly cpu: number
+}
+
+export const used = async (turn: () => unknown, turns: number): Promise<Used> => {
+  const [started, before] = [performance.now(), process.cpuUsage()]
+  for (let n = 0; n < turns; n++) await turn()
+  const { system, user } = process.cpuUsage(before)
+  return { wall: (performance.now() - started) * 1000 / turns, cpu: (system + user) / turns }
+}
+
+export interface Pair {
+  readonly bare: Used
+  readonly ours: Used
+}
+
+/** The two one after the other, so that what else the machine does hits both. Processor time is what hardly changes with it. */
+export const inTurns = async (
+  bare: () => unknown,
+  ours: () => unknown,
+  turns: number,
+  runs = 9
+): Promise<ReadonlyArray<Pair>> => {
+  const pairs: Array<Pair> = []
+  for (let n = 0; n < runs + 2; n++) {
+    const pair = { bare: await used(bare, turns), ours: await used(ours, turns) }
+    // The first two warm up.
+    if (n >= 2) pairs.push(pair)
+  }
+  return pairs
+}

@@ -1,6 +1,6 @@
 /**
  * Runs the benchmarks one after another, each in several fresh processes, and prints one table of medians: `npm run bench`,
- * with names to run only those (`engine memory http boot connectors peers`). The peers have packages of their own:
+ * with names to run only those (`engine memory http boot connectors llm components peers`). The peers have packages of their own:
  * `npm ci --prefix bench`. Compiled as the package is: what runs TypeScript on the fly names every
  * function again each time it is made, which makes a step three times as slow.
  */
@@ -14,7 +14,7 @@ import { type Row, row } from "./measure.ts"
 process.chdir(join(import.meta.dirname, ".."))
 const chosen = process.argv.slice(2)
 const isChosen = (name: string) => chosen.length === 0 || chosen.includes(name)
-const names = ["engine", "memory", "http", "boot", "connectors"].filter(isChosen)
+const names = ["engine", "memory", "http", "boot", "connectors", "llm", "components"].filter(isChosen)
 /** Fresh processes of each benchmark. The memory is the same in each; the start makes processes of its own. */
 const processes: Readonly<Record<string, number>> = { engine: 3, http: 3 }
 const outdir = join("node_modules", ".cache", "bench")
