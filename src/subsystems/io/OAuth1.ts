@@ -4,7 +4,7 @@ import { createHash, createHmac } from "node:crypto"
 import * as Ids from "../../kernel/Ids.ts"
 import type { Method } from "./Outbound.ts"
 
-/** In each of them `{{KEY(name)}}` is a secret of the vault, as they are stored. */
+/** In each of them `{{KEY(name)}}` is a secret of the home the record is in, as they are stored. */
 export interface Credentials {
   readonly consumerKey: Redacted.Redacted
   readonly consumerSecret: Redacted.Redacted

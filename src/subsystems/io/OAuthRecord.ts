@@ -38,7 +38,7 @@ export interface Tokens {
   readonly scopes: ReadonlyArray<string>
 }
 
-/** In its texts `{{KEY(name)}}` is a secret of the vault. */
+/** In its texts `{{KEY(name)}}` is a secret of the home the record is in. */
 export interface Client {
   readonly tokenUrl: string
   readonly clientId: string

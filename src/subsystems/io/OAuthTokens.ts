@@ -16,12 +16,10 @@ import {
   SynchronizedRef
 } from "effect"
 import * as Ids from "../../kernel/Ids.ts"
-import * as TemplateString from "../../kernel/TemplateString.ts"
 import { traced } from "../../kernel/Trace.ts"
 import * as Address from "../../security/Address.ts"
 import * as Candidate from "../../security/Candidate.ts"
 import { ManagedVault, type ManagedVaultError } from "../../security/ManagedVault.ts"
-import * as Secrets from "../../security/Secrets.ts"
 import type { SecretNotFound, Vault } from "../../security/Vault.ts"
 import * as OAuth1 from "./OAuth1.ts"
 import * as OAuthRecord from "./OAuthRecord.ts"
@@ -124,7 +122,7 @@ const make = ({ leeway = "1 minute" }: Options) =>
           Option.exists(claim, (claim) => claim.by === by)
         if (isGood(record.tokens, yield* Clock.currentTimeMillis)) return yield* accessToken(key, record.tokens)
         if (!isMine(record)) return yield* Effect.delay(renewed(key, isGood), "250 millis")
-        const tokens = yield* TokenEndpoint.exchange(key, record).pipe(
+        const tokens = yield* TokenEndpoint.exchange(key, (yield* placeOf(key)).home, record).pipe(
           Effect.provide(needed),
           Effect.tapError(() =>
             update(key, (record) => isMine(record) ? Option.some(OAuthRecord.withoutClaim(record)) : Option.none())
@@ -163,7 +161,7 @@ const make = ({ leeway = "1 minute" }: Options) =>
           })
         const isGood = lasts(Duration.toMillis(leeway))
         if (isGood(tokens, yield* Clock.currentTimeMillis)) return yield* accessToken(key, tokens)
-        const { key: id } = yield* Effect.flatMap(Candidate.current, (who) => Address.resolve(key, who))
+        const { key: id } = yield* placeOf(key)
         return yield* Effect.catchAll(once(id, renewed(key, isGood)), (error) =>
           Effect.flatMap(Clock.currentTimeMillis, (now) =>
             lasts(0)(tokens, now) ? accessToken(key, tokens) : Effect.fail(error)))
@@ -173,8 +171,9 @@ const make = ({ leeway = "1 minute" }: Options) =>
         if (Option.isNone(credentials)) {
           return credentials
         }
+        const { home } = yield* placeOf(key)
         const rendered = (secret: Redacted.Redacted) =>
-          Secrets.render(TemplateString.parse(Redacted.value(secret)), {})
+          Effect.map(TokenEndpoint.renderedFor(home)(Redacted.value(secret)), Redacted.make)
         return Option.some(
           yield* Effect.all({
             consumerKey: rendered(credentials.value.consumerKey),
@@ -190,13 +189,16 @@ const make = ({ leeway = "1 minute" }: Options) =>
             vault.set(key, OAuthRecord.make(clientOf(connection), tokensOf(connection)))
           )
         ),
-      remove: (key) => traced("OAuthTokens.remove")(vault.remove(key))
+      remove: (key) =>
+        traced("OAuthTokens.remove")(vault.remove(key))
     })
   })
 
 export const layer = (
   options: Options = {}
 ): Layer.Layer<OAuthTokens, never, ManagedVault | Vault | Outbound> => Layer.scoped(OAuthTokens, make(options))
+
+const placeOf = (key: string) => Effect.flatMap(Candidate.current, (who) => Address.resolve(key, who))
 
 type IsGood = (tokens: OAuthRecord.Tokens, now: number) => boolean
 

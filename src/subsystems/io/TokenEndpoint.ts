@@ -2,6 +2,7 @@
 import { Clock, Duration, Effect, Option, Redacted, Schema } from "effect"
 import { ConnectorError } from "../../kernel/ConnectorError.ts"
 import * as TemplateString from "../../kernel/TemplateString.ts"
+import * as Candidate from "../../security/Candidate.ts"
 import * as Secrets from "../../security/Secrets.ts"
 import type { Vault, VaultError } from "../../security/Vault.ts"
 import * as OAuthRecord from "./OAuthRecord.ts"
@@ -28,9 +29,13 @@ export class TokenRefused extends Schema.TaggedError<TokenRefused>()("TokenRefus
   }
 }
 
-/** Tokens in place of those of the record, whose secrets are the asker's. Sent once: a refresh token is good for one use. */
+/**
+ * Tokens in place of those of the record, in which secrets are those of the home it is in: whoever may write there names no
+ * secret of those who use it. Sent once: a refresh token is good for one use.
+ */
 export const exchange = Effect.fnUntraced(function*(
   key: string,
+  home: Candidate.Candidate,
   { client, tokens }: OAuthRecord.OAuthRecord
 ): Effect.fn.Return<
   OAuthRecord.Tokens,
@@ -40,6 +45,7 @@ export const exchange = Effect.fnUntraced(function*(
   if (client.grant === "refresh_token" && Option.isNone(tokens.refresh)) {
     return yield* new ReauthorizationNeeded({ key, problem: "its token has ended and cannot be renewed" })
   }
+  const rendered = renderedFor(home)
   const id = yield* rendered(client.clientId)
   const secret = yield* rendered(Option.match(client.clientSecret, { onNone: () => "", onSome: Redacted.value }))
   const form = new URLSearchParams({
@@ -80,7 +86,9 @@ export const exchange = Effect.fnUntraced(function*(
   })
 })
 
-const rendered = (text: string) => Effect.map(Secrets.render(TemplateString.parse(text), {}), Redacted.value)
+/** A text of a record in this home. */
+export const renderedFor = (home: Candidate.Candidate) => (text: string) =>
+  Effect.map(Candidate.as(Secrets.render(TemplateString.parse(text), {}), home), Redacted.value)
 
 const given = (name: string, value: Option.Option<string>) =>
   Option.match(value, { onNone: () => ({}), onSome: (value) => ({ [name]: value }) })

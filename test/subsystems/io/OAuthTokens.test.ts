@@ -3,6 +3,7 @@ import { Clock, Context, Effect, Either, FastCheck, Fiber, Layer, Logger, LogLev
 import { join } from "node:path"
 import { JSONFileManagedVault } from "../../../src/connectors/managedvault/JSONFileManagedVault.ts"
 import { UndiciOutbound } from "../../../src/connectors/outbound/UndiciOutbound.ts"
+import * as Access from "../../../src/security/Access.ts"
 import * as Candidate from "../../../src/security/Candidate.ts"
 import { ManagedVault } from "../../../src/security/ManagedVault.ts"
 import * as Vault from "../../../src/security/Vault.ts"
@@ -29,7 +30,7 @@ const open = (
             JSONFileManagedVault.layer({ file }),
             Layer.provide(Vault.layer, memoryVault(secrets)),
             UndiciOutbound.layer({ allow: rules })
-          )
+          ).pipe(Layer.provide(Layer.succeed(Access.Teams, () => Effect.succeed(["t1"]))))
         )
       )
     )),
@@ -187,6 +188,26 @@ describe("client credentials", () => {
         assert.strictEqual(text(yield* tokens.get(key)), text(token))
       }
       assert.strictEqual(exchanges(provider), 2)
+    }).pipe(Candidate.as(ann)))
+
+  it.scopedLive("of a team take the team's secrets, never those of the member who uses them", () =>
+    Effect.gen(function*() {
+      const provider = yield* OidcProvider.make()
+      const { tokens } = yield* open(join(yield* tempFolder, "tokens.json"), [provider.rule], {
+        "user:ann": { app: "ann's own", own: secret },
+        "team:t1": { app: secret }
+      })
+      const connection = {
+        tokenUrl: provider.tokenUrl,
+        clientId: "poster",
+        clientSecret: Redacted.make("{{KEY(app)}}"),
+        grant: "client_credentials"
+      } as const
+      yield* tokens.save("smythfs://t1.team/drive", connection)
+      assert.isNotEmpty(text(yield* tokens.get("smythfs://t1.team/drive")))
+      yield* tokens.save("smythfs://t1.team/trap", { ...connection, clientSecret: Redacted.make("{{KEY(own)}}") })
+      assert.include((yield* Effect.flip(tokens.get("smythfs://t1.team/trap"))).message, "own")
+      assert.strictEqual(exchanges(provider), 1)
     }).pipe(Candidate.as(ann)))
 
   it.scopedLive("a wrong secret, a wrong address and a forbidden one are told apart, and nothing secret is told", () => {
