@@ -56,7 +56,9 @@ export const provide =
   <A, E, R>(self: Stream.Stream<A, E, R>): Stream.Stream<A, E, Exclude<Exclude<R, R1>, Scope.Scope>> =>
     toStream(
       Effect.flatMap(Effect.context<Exclude<R, R1> | Scope.Scope>(), (around) => {
-        const all = Context.merge(around, context) as Context.Context<R | Scope.Scope>
+        // A context that was taken within a layer has the layer's scope in it: what the stream opens would stay open with it.
+        const own = Context.add(context, Scope.Scope, Context.get(around, Scope.Scope))
+        const all = Context.merge(around, own) as Context.Context<R | Scope.Scope>
         return Effect.map(Effect.provide(open(self), all), (pull) => Effect.mapInputContext(pull, () => all))
       })
     )

@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Chunk, Context, Effect, Exit, Option, Ref, Stream } from "effect"
+import { Chunk, Context, Effect, Exit, Fiber, Option, Ref, type Scope, Stream } from "effect"
 import * as Pull from "../../src/kernel/Pull.ts"
 
 /** Gives each list once, noting when it is opened and closed. */
@@ -81,5 +81,20 @@ describe("Pull", () => {
       )
       const provided = Pull.provide(Context.make(Name, "ann"))(named)
       assert.deepStrictEqual(Chunk.toArray(yield* Stream.runCollect(provided)), ["ann"])
+    }))
+
+  it.scoped("what it opened is closed with it, whatever scope is in a context that it was provided with", () =>
+    Effect.gen(function*() {
+      const closed = yield* Ref.make(false)
+      const opened = Pull.toStream(Effect.as(
+        Effect.addFinalizer(() => Ref.set(closed, true)),
+        Effect.never as Pull.Pull<never>
+      ))
+      // As a service has it that was built within a layer.
+      const provided = Pull.provide(yield* Effect.context<Scope.Scope>())(opened)
+      const fiber = yield* Effect.fork(Stream.runDrain(provided))
+      yield* Effect.yieldNow()
+      yield* Fiber.interrupt(fiber)
+      assert.isTrue(yield* Ref.get(closed))
     }))
 })
