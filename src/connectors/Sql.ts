@@ -70,7 +70,7 @@ export const open = Effect.fnUntraced(function*(
       DataFolder.config("sre.sqlite"),
       (cause) => new BootError({ service: "connectors", connector, problem: "SRE_DATA cannot be read", cause })
     )
-    return on(yield* Connector.lazily(connector, sqlitePackage, start(sqlite(connector, file))))
+    return on(yield* Connector.optionally(connector, sqlitePackage, start(sqlite(connector, file))))
   }
   const address = Redacted.value(url)
   const file = /^sqlite:(?:\/\/)?(.+)$/s.exec(address)?.[1]

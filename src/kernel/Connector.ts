@@ -103,6 +103,20 @@ export const lazily = <A, E>(
     ? onFirstUse(connector, make)
     : vendor(connector, packageName, () => Promise.reject(new Error("not installed")))
 
+/** The same for an embedded default whose package a machine may be without: the system starts, and what needs it fails. */
+export const optionally = <A, E>(
+  connector: string,
+  packageName: string,
+  make: Effect.Effect<A, E | BootError, Scope.Scope>
+): Effect.Effect<Effect.Effect<A, Exclude<E, BootError> | ConnectorError>, never, Scope.Scope> =>
+  Effect.zipRight(
+    isInstalled(packageName) ? Effect.void : Effect.logWarning(
+      `${connector} will refuse all it is asked: the package "${packageName}" is not installed. ` +
+        `Install it (npm install ${packageName}), or choose another connector`
+    ),
+    onFirstUse(connector, make)
+  )
+
 /** The same for one of many that stand ready side by side: that its package is not installed is told to whoever asks for it. */
 export const onFirstUse = <A, E>(
   connector: string,

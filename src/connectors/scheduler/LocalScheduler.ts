@@ -27,7 +27,7 @@ export const LocalScheduler = Connector.make({
       maxConnections: 1,
       timeout: Duration.seconds(10)
     }, JobTable.migrations)
-    const opened = yield* Connector.lazily("LocalScheduler", "@effect/sql-sqlite-node", opening)
+    const opened = yield* Connector.optionally("LocalScheduler", "@effect/sql-sqlite-node", opening)
     const isThere = yield* Ref.make(file !== ":memory:" && existsSync(resolve(file)))
 
     const table = JobTable.make(

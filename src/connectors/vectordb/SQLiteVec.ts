@@ -28,7 +28,7 @@ export const SQLiteVec = Connector.make({
   settings: SQLiteVecSettings,
   make: Effect.fnUntraced(function*({ file, timeout }) {
     const path = file ?? (yield* DataFolder.config("vectors.sqlite"))
-    const database = yield* Connector.lazily("SQLiteVec", "sqlite-vec", open(path, timeout))
+    const database = yield* Connector.optionally("SQLiteVec", "sqlite-vec", open(path, timeout))
     const run: Sql.Database["run"] = (method, use) => Effect.flatMap(database, (on) => on.run(method, use))
     const transaction: Sql.Database["run"] = (method, use) =>
       Effect.flatMap(database, (on) => on.transaction(method, use))
