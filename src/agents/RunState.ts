@@ -60,8 +60,8 @@ export class RunState {
   suspended: ReadonlyMap<number, Suspended> = noneSuspended
   /** Values on connections that leave this body. */
   exported: Map<symbol, unknown> | undefined = undefined
-  /** A worker that was interrupted or died: the run cannot go on. */
-  broken: Exit.Failure<void, never> | undefined = undefined
+  /** The run is stopped, or a worker was interrupted or died: it cannot go on. */
+  broken: Exit.Exit<never> | undefined = undefined
   /** Where the present round began, when it is not the first. */
   heads: ReadonlySet<number> | undefined = undefined
   /** What runs again in the present round. */

@@ -2,7 +2,7 @@
  * Who works on a run: one fiber while one component is ready, more only where the graph really forks. A component starts the
  * moment it is ready; there is no barrier.
  */
-import { Deferred, Effect, Exit, FiberId, Schema, Scope } from "effect"
+import { Deferred, Effect, Exit, Fiber, FiberId, Schema, Scope } from "effect"
 import type { Services } from "../components/Services.ts"
 import type { RunState } from "./RunState.ts"
 
@@ -22,6 +22,8 @@ export class RoundsExceeded extends Schema.TaggedError<RoundsExceeded>()("Rounds
 export const complete = (state: RunState): Effect.Effect<void, RoundsExceeded, Services> =>
   Effect.suspend(() => begin(state) ?? Effect.void)
 
+const interrupted: Exit.Exit<never> = Exit.interrupt(FiberId.none)
+
 /** Does at once what need not wait, and gives the rest; there is none when the graph has come to rest. */
 export const begin = (state: RunState): Effect.Effect<void, RoundsExceeded, Services> | undefined => {
   state.resume()
@@ -29,6 +31,7 @@ export const begin = (state: RunState): Effect.Effect<void, RoundsExceeded, Serv
   return waiting === undefined && !hasRound(state) ? undefined : Effect.onExit(
     rounds(state, waiting),
     (exit) => {
+      if (Exit.isFailure(exit)) state.broken ??= interrupted
       const { scope } = state
       state.scope = undefined
       return scope === undefined ? Effect.void : Scope.close(scope, exit)
@@ -66,7 +69,7 @@ const untilIdle = (state: RunState, waiting: Effect.Effect<void, never, Services
 const inlineSteps = 512
 
 const worker = (state: RunState): Effect.Effect<void, never, Services> =>
-  Effect.suspend(() => work(state) ?? Effect.void)
+  Effect.suspend(() => state.broken ?? work(state) ?? Effect.void)
 
 /** Runs what is ready and may begin, until a component has to be waited for. */
 const work = (state: RunState): Waiting => {
@@ -83,23 +86,26 @@ const work = (state: RunState): Waiting => {
   return Effect.zipRight(Effect.yieldNow(), worker(state))
 }
 
+/** While the run is being stopped it starts nobody: the end of the run would not wait for them. */
 const fork = (state: RunState, work: Effect.Effect<void, never, Services>) =>
   Effect.suspend(() => {
+    if (state.broken !== undefined) return state.broken
     state.working++
     const scope = state.scope
-    return scope === undefined
-      ? Effect.flatMap(Scope.make(), (made) => {
-        state.scope = made
-        return Effect.forkIn(counted(state, work), made)
-      })
-      : Effect.forkIn(counted(state, work), scope)
+    const forked = scope !== undefined
+      ? Effect.forkIn(counted(state, work), scope)
+      : Effect.flatMap(Scope.make(), (made) => Effect.forkIn(counted(state, work), state.scope = made))
+    return Effect.flatMap(
+      forked,
+      (fiber) => state.broken === undefined ? Effect.void : Effect.uninterruptible(Fiber.interrupt(fiber))
+    )
   })
 
 const counted = (state: RunState, work: Effect.Effect<void, never, Services>) =>
   Effect.onExit(work, (exit) =>
     Effect.sync(() => {
       state.working--
-      if (Exit.isFailure(exit)) state.broken ??= exit
+      if (Exit.isFailure(exit)) state.broken ??= Exit.failCause(exit.cause)
       if (state.idle === undefined) return
       if (state.broken !== undefined) Deferred.unsafeDone(state.idle, state.broken)
       else if (state.working === 0) Deferred.unsafeDone(state.idle, Exit.void)

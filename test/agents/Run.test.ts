@@ -235,6 +235,27 @@ describe("fibers", () => {
       assert.strictEqual(events.filter((event) => event === "stopped").length, 3)
     }))
 
+  it.effect("what is ready while a run is being stopped does not begin", () =>
+    Effect.gen(function*() {
+      const wait = (millis: number) => ({ name: "Wait", in: ["v"], data: { millis } })
+      const document = agentDocument(
+        { E: endpoint("x"), A: wait(10), Slow: wait(30), B: wait(60_000), C: wait(60_000), D: wait(60_000) },
+        ["E.x -> A.v", "E.x -> Slow.v", "E.x -> B.v", "A.out -> C.v", "A.out -> D.v"]
+      )
+      const begun: Array<string> = []
+      const fiber = yield* Effect.fork(
+        runDocument(document, { body: { x: 1 } }, {
+          emit: (event) => event._tag === "StepStarted" && begun.push(event.key),
+          around: (step, _inputs, execute) => step.component.id === "Slow" ? Effect.uninterruptible(execute) : execute
+        })
+      )
+      yield* TestClock.adjust(5)
+      const stopping = yield* Effect.fork(Fiber.interrupt(fiber))
+      yield* TestClock.adjust(100)
+      assert.isTrue(Exit.isInterrupted(yield* Fiber.join(stopping)))
+      assert.deepStrictEqual(begun, ["E", "A", "Slow", "B"])
+    }))
+
   it.effect("20,000 components in a row need no stack", () =>
     Effect.gen(function*() {
       const length = 20_000
