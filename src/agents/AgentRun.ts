@@ -13,7 +13,7 @@ import { RunControl } from "./RunControl.ts"
 import type { Overloaded, ShuttingDown } from "./RunGate.ts"
 import type { RunState } from "./RunState.ts"
 import type { RoundsExceeded } from "./Schedule.ts"
-import type { Snapshot } from "./Snapshot.ts"
+import { compact, type Snapshot } from "./Snapshot.ts"
 import type { StepRunner } from "./Step.ts"
 
 /** Why a run ended without an answer. */
@@ -98,7 +98,7 @@ export class AgentRun implements Origin {
   readonly debug: Debugger | undefined
   /** Somebody who is told its events as they happen. */
   readonly tell: ((event: AgentEventBody) => void) | undefined
-  /** What its steps pass. */
+  /** What its steps pass, when it is not debugged. */
   readonly around: StepRunner | undefined
   /** While it is under way. */
   state: RunState | undefined = undefined
@@ -131,7 +131,7 @@ export class AgentRun implements Origin {
   ) {
     this.id = id
     this.tell = tell
-    this.around = debug?.around ?? around
+    this.around = around
     this.process = origin.process
     this.target = origin.target
     this.info = origin.info
@@ -175,6 +175,7 @@ export class AgentRun implements Origin {
     this.kept = true
     this.pause = pause
     this.state = undefined
+    this.events?.trim()
     this.#rested()
   }
 
@@ -260,10 +261,10 @@ const whatOf = (target: Target): string =>
 
 /** Keys of the steps that begin next: in loops that are held, those of their bodies. */
 export const nextOf = (state: RunState): ReadonlyArray<string> =>
-  state.waiting.flatMap((node) => {
+  compact(state.waiting.flatMap((node) => {
     const loop = state.suspended.get(node)?.loop
     return loop === undefined ? [state.keyOf(node)] : Array.from(loop.active.values()).flatMap(nextOf)
-  })
+  }))
 
 const valuesOf = (
   { edges: connections, nodes }: Place["shape"],

@@ -57,26 +57,29 @@ export class Debugger {
     return Array.from(this.#seen?.values() ?? [])
   }
 
-  readonly around: StepRunner = <E extends { readonly message: string }, R>(
-    step: Component.Step,
-    inputs: Readonly<Record<string, unknown>>,
-    execute: Effect.Effect<Component.Outputs, E, R>
-  ) =>
-    Effect.suspend((): Effect.Effect<Component.Outputs, E | Component.ComponentFailed, R> => {
-      const { id } = step.component
-      const seen = { key: step.key, componentId: id, inputs }
-      this.#see(seen)
-      const given = this.#injected?.get(id) ?? this.#mocks?.get(id)
-      this.#injected?.delete(id)
-      if (given !== undefined) {
-        this.#see({ ...seen, outputs: given })
-        return failureOf(given) ?? Effect.succeed(given)
-      }
-      return Effect.tapBoth(execute, {
-        onSuccess: (outputs) => Effect.sync(() => this.#see({ ...seen, outputs })),
-        onFailure: (error) => Effect.sync(() => this.#see({ ...seen, error: error.message }))
+  /** What the steps of the run pass. */
+  around(): StepRunner {
+    return <E extends { readonly message: string }, R>(
+      step: Component.Step,
+      inputs: Readonly<Record<string, unknown>>,
+      execute: Effect.Effect<Component.Outputs, E, R>
+    ) =>
+      Effect.suspend((): Effect.Effect<Component.Outputs, E | Component.ComponentFailed, R> => {
+        const { id } = step.component
+        const seen = { key: step.key, componentId: id, inputs }
+        this.#see(seen)
+        const given = this.#injected?.get(id) ?? this.#mocks?.get(id)
+        this.#injected?.delete(id)
+        if (given !== undefined) {
+          this.#see({ ...seen, outputs: given })
+          return failureOf(given) ?? Effect.succeed(given)
+        }
+        return Effect.tapBoth(execute, {
+          onSuccess: (outputs) => Effect.sync(() => this.#see({ ...seen, outputs })),
+          onFailure: (error) => Effect.sync(() => this.#see({ ...seen, error: error.message }))
+        })
       })
-    })
+  }
 
   #see(step: SeenStep): void {
     const seen = this.#seen ??= new Map()

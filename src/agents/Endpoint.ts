@@ -102,13 +102,13 @@ export const make = (
           endpoint: name,
           headers: lower(headers),
           body: method === "GET" ? body ?? {} : fitted,
-          query: method === "GET" ? fitted : query ?? {}
+          query: method === "GET" ? fitted : query ?? none
         })
       }
     }
     return problems.length > 0
       ? Either.left(new BadInput({ endpoint: name, inputs: problems }))
-      : Either.right({ method, endpoint: name, headers: lower(headers), body, query: query ?? {} })
+      : Either.right({ method, endpoint: name, headers: lower(headers), body, query: query ?? none })
   }
 
   return {
@@ -156,8 +156,12 @@ const define = (target: Record<string, unknown>, key: string, value: unknown): v
   Object.defineProperty(target, key, { value, enumerable: true, configurable: true, writable: true })
 }
 
-const lower = (headers: Readonly<Record<string, string>> = {}): Readonly<Record<string, string>> =>
-  Object.fromEntries(Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value]))
+const none: Readonly<Record<string, never>> = Object.freeze({})
+
+const lower = (headers: Readonly<Record<string, string>> = none): Readonly<Record<string, string>> =>
+  headers === none
+    ? none
+    : Object.fromEntries(Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value]))
 
 /** Nothing was sent: absent, null, blank text, an empty list or an empty object. `0` and `false` are values. */
 const isEmpty = (value: unknown): boolean =>

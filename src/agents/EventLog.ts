@@ -8,7 +8,7 @@ const capacity = 1024
 export class EventLog {
   readonly runId: string
   readonly #now: () => number
-  readonly #kept: Array<AgentEvent> = []
+  #kept: Array<AgentEvent> = []
   readonly #first: number
   #next: number
   #ended = false
@@ -32,13 +32,16 @@ export class EventLog {
     return this.#kept
   }
 
-  readonly push = (event: AgentEventBody): void => this.add(this.runId, event)
-
-  /** An event of another run than the log's own, in a log over several. */
-  add(runId: string, event: AgentEventBody): void {
+  /** `runId` is another than the log's own in a log over several. */
+  add(event: AgentEventBody, runId = this.runId): void {
     this.#kept[this.#next % capacity] = { seq: this.#next, time: this.#now(), runId, event }
     this.#next++
     this.#signal()
+  }
+
+  /** No event follows for some time: gives back the room that was made for more of them. */
+  trim(): void {
+    this.#kept = this.#kept.slice()
   }
 
   /** No event follows. */

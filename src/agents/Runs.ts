@@ -96,10 +96,10 @@ export const make = (options: RunsOptions) =>
     /** Tells the watchers of a run, and those of all runs of its agent. */
     const tellerOf = ({ events, id, process, tell }: AgentRun): ((event: AgentEventBody) => void) | undefined => {
       const { monitors } = process
-      return monitors === undefined ? events?.push ?? tell : (event) => {
-        events?.push(event)
+      return events === undefined && monitors === undefined ? tell : (event) => {
+        events?.add(event)
         tell?.(event)
-        for (const monitor of monitors) monitor.add(id, event)
+        monitors?.forEach((monitor) => monitor.add(event, id))
       }
     }
     const tellBegun = (run: AgentRun) => {
@@ -117,7 +117,7 @@ export const make = (options: RunsOptions) =>
       maxRounds: options.maxRounds,
       jobs: jobs.of(run),
       control: run.control,
-      around: run.around
+      around: run.debug === undefined ? run.around : run.debug.around()
     })
 
     const settle = (run: AgentRun, exit: Exit.Exit<Run.Outcome, RunFailure>): Effect.Effect<void> => {

@@ -1,5 +1,5 @@
 /** The state of a run that is held, as data: what is settled, what waits, how far its loops are. Made of JSON values only. */
-import { Schema } from "effect"
+import { Option, Schema } from "effect"
 import type { Leaf } from "./Answer.ts"
 import { emptyBodyOf } from "./Loops.ts"
 import { LoopState } from "./LoopState.ts"
@@ -40,31 +40,50 @@ export interface SavedLoop {
   readonly active: ReadonlyArray<readonly [item: number, body: Snapshot]>
 }
 
-const Valued = Schema.Array(Schema.Tuple(Schema.Int, Schema.Unknown))
-const Leaves = Schema.Array(Schema.Struct({
-  node: Schema.Int,
-  round: Schema.Int,
-  outputs: Schema.Record({ key: Schema.String, value: Schema.Unknown }),
-  failed: Schema.Boolean
-}))
+/** Left out when it is empty, as most are. */
+const list = <A, I>(item: Schema.Schema<A, I>) => {
+  const items = Schema.Array(item)
+  return Schema.optionalToRequired(items, Schema.typeSchema(items), {
+    decode: Option.getOrElse(() => empty),
+    encode: Option.liftPredicate((values) => values.length > 0)
+  })
+}
 
-export const Snapshot: Schema.Schema<Snapshot> = Schema.Struct({
+const Numbered = Schema.Tuple(Schema.Int, Schema.Unknown)
+const Values = Schema.Record({ key: Schema.String, value: Schema.Unknown })
+const Leaf = Schema.Struct({ node: Schema.Int, round: Schema.Int, outputs: Values, failed: Schema.Boolean })
+
+const fields = {
   round: Schema.Int,
-  values: Valued,
-  nothing: Schema.Array(Schema.Int),
-  ready: Schema.Array(Schema.Int),
-  leaves: Leaves,
-  deadEnds: Leaves,
-  delivered: Valued,
+  values: list(Numbered),
+  nothing: list(Schema.Int),
+  ready: list(Schema.Int),
+  leaves: list(Leaf),
+  deadEnds: list(Leaf),
+  delivered: list(Numbered),
   heads: Schema.UndefinedOr(Schema.Array(Schema.Int)),
-  exported: Valued,
-  loops: Schema.Array(Schema.Struct({
-    node: Schema.Int,
-    inputs: Schema.Record({ key: Schema.String, value: Schema.Unknown }),
-    next: Schema.Int,
-    collected: Schema.Array(Schema.Tuple(Schema.Int, Schema.Array(Schema.Unknown))),
-    exported: Schema.Array(Schema.Tuple(Schema.Int, Valued)),
-    active: Schema.Array(Schema.Tuple(Schema.Int, Schema.suspend(() => Snapshot)))
+  exported: list(Numbered)
+}
+const loopFields = {
+  node: Schema.Int,
+  inputs: Values,
+  next: Schema.Int,
+  collected: list(Schema.Tuple(Schema.Int, Schema.Array(Schema.Unknown))),
+  exported: list(Schema.Tuple(Schema.Int, Schema.Array(Numbered)))
+}
+
+interface EncodedLoop extends Schema.Struct.Encoded<typeof loopFields> {
+  readonly active?: ReadonlyArray<readonly [item: number, body: Encoded]>
+}
+interface Encoded extends Schema.Struct.Encoded<typeof fields> {
+  readonly loops?: ReadonlyArray<EncodedLoop>
+}
+
+export const Snapshot: Schema.Schema<Snapshot, Encoded> = Schema.Struct({
+  ...fields,
+  loops: list(Schema.Struct({
+    ...loopFields,
+    active: list(Schema.Tuple(Schema.Int, Schema.suspend(() => Snapshot)))
   }))
 })
 
@@ -78,15 +97,15 @@ export const take = (state: RunState): Snapshot => {
   })
   return {
     round: state.round,
-    values,
-    nothing,
-    ready: state.waiting.filter((node) => !state.suspended.has(node)),
-    leaves: state.leaves.map(saveLeaf),
-    deadEnds: state.deadEnds.map(saveLeaf),
-    delivered: state.delivered.map(({ edge, value }) => [edge, value]),
+    values: compact(values),
+    nothing: compact(nothing),
+    ready: compact(state.waiting.filter((node) => !state.suspended.has(node))),
+    leaves: compact(state.leaves.map(saveLeaf)),
+    deadEnds: compact(state.deadEnds.map(saveLeaf)),
+    delivered: compact(state.delivered.map(({ edge, value }) => [edge, value])),
     heads: state.heads === undefined ? undefined : Array.from(state.heads),
-    exported: saveExports(keysOf(state), state.exported),
-    loops: Array.from(state.suspended, ([node, { inputs, loop }]) => {
+    exported: compact(saveExports(keysOf(state), state.exported)),
+    loops: compact(Array.from(state.suspended, ([node, { inputs, loop }]) => {
       const keys = state.program.nodes[node]!.region!.exports
       return {
         node,
@@ -96,9 +115,13 @@ export const take = (state: RunState): Snapshot => {
         exported: sparse(loop.exported).map(([item, values]) => [item, saveExports(keys, values)]),
         active: Array.from(loop.active, ([item, body]) => [item, take(body)])
       }
-    })
+    }))
   }
 }
+
+/** Many runs may be held for long: nothing is shared, and the rest takes the room of its elements. */
+export const compact = <A>(values: ReadonlyArray<A>): ReadonlyArray<A> => values.length === 0 ? empty : values.slice()
+const empty: ReadonlyArray<never> = []
 
 /** Fills an empty state; the run it was taken of goes on where it was held. */
 export const restore = (state: RunState, saved: Snapshot): void => {
