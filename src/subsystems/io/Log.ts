@@ -85,14 +85,12 @@ const make = Effect.gen(function*() {
               message: preview(entry.message),
               input: optionalPreview(entry.input),
               output: optionalPreview(entry.output),
-              error: optionalPreview(entry.error),
-              count: undefined
+              error: optionalPreview(entry.error)
             })).pipe(traced("Log.record"))
       ),
     task: Effect.fnUntraced(function*(count, runId) {
       const candidate = yield* guard.candidate("task")
       yield* offer({
-        ...blank,
         kind: "task",
         time: yield* Clock.currentTimeMillis,
         candidate,
@@ -114,7 +112,6 @@ export const auditLayer = (level: Audit.AuditSink["level"] = "owner"): Layer.Lay
       level,
       record: ({ candidate, operation, resource, service, time, verdict }) =>
         offer({
-          ...blank,
           kind: "audit",
           time,
           candidate,
@@ -135,16 +132,6 @@ export const layer: Layer.Layer<Log | Audit.Audit, never, LogConnector> = Layer.
 export const preview = (value: unknown): string => {
   const text = redact(typeof value === "string" ? value.slice(0, 2 * maxPreview) : inspected(value))
   return text.length <= maxPreview ? text : `${text.slice(0, maxPreview - 1).toWellFormed()}…`
-}
-
-const blank = {
-  agentId: undefined,
-  componentId: undefined,
-  runId: undefined,
-  input: undefined,
-  output: undefined,
-  error: undefined,
-  count: undefined
 }
 
 const optionalPreview = (value: unknown) => value === undefined ? undefined : preview(value)
@@ -180,18 +167,16 @@ const openSink = (
           )
         )
       )
-    const drain = Effect.gen(function*() {
-      while (true) {
-        const [records, done] = yield* mailbox.takeAll
-        const lost = yield* Ref.getAndSet(dropped, 0)
-        const report = lost === 0 ? [] : [yield* droppedRecord(lost)]
-        const batch = [...records, ...report]
-        if (batch.length > 0) yield* write(batch)
-        if (done) return
-        // Records of a busy time are written together: a write costs more than all that is in it.
-        yield* pause
-      }
+    const writeNext = Effect.gen(function*() {
+      const [records, done] = yield* mailbox.takeAll
+      const lost = yield* Ref.getAndSet(dropped, 0)
+      const report = lost === 0 ? [] : [yield* droppedRecord(lost)]
+      const batch = [...records, ...report]
+      if (batch.length > 0) yield* write(batch)
+      return done
     })
+    // Records of a busy time are written together: a write costs more than all that is in it.
+    const drain = Effect.repeat(Effect.tap(writeNext, (done) => done ? Effect.void : pause), { until: (done) => done })
     yield* Effect.acquireRelease(
       Effect.forkDaemon(Effect.interruptible(drain)),
       (fiber) =>
@@ -209,10 +194,8 @@ const openSink = (
 
 const droppedRecord = (count: number): Effect.Effect<LogRecord> =>
   Effect.map(Clock.currentTimeMillis, (time) => ({
-    ...blank,
     kind: "activity",
     time,
-    candidate: undefined,
     level: "warning",
     message: `${count} log records dropped: the sink is too slow or failing`,
     count
