@@ -14,6 +14,7 @@ export default defineConfig({
   },
   test: {
     include: ["test/**/*.test.ts"],
+    setupFiles: ["test/seed.ts"],
     // What hangs is to end, what is slow on a busy machine is not.
     testTimeout: 60_000,
     hookTimeout: 60_000,
