@@ -63,7 +63,6 @@ const main = Effect.gen(function*() {
 // A scripted model, so that it takes no key: the third answer is right.
 const script = TestLLM.layer(["I cannot.", `{"name":"Ann","age":"forty"}`, `{"name":"Ann","age":41}`])
 
-export const program = () =>
-  Effect.runPromise(
-    Effect.provide(main, [TestKernel.layer({ llm: script, components: [Check], agents: { maxRounds: 5 } }), script])
-  )
+const system = TestKernel.layer({ llm: script, components: [Check], agents: { maxRounds: 5 } })
+
+export const program = () => Effect.runPromise(Effect.provide(main, system))

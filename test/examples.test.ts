@@ -37,6 +37,7 @@ const expected: Readonly<Record<string, ReadonlyArray<string | RegExp>>> = {
     "the agent says: Good morning!",
     "bob reads: AccessDenied"
   ],
+  "testing": ["passed: It begins with 8f43."],
   "webhook": [
     `answer: {"total":42}`,
     /^sent again: .*duplicates: 1/s,

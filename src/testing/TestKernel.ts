@@ -1,5 +1,5 @@
 /** A whole system for tests: everything in memory, nothing on disk, and nothing on the network but what is allowed. */
-import { Layer } from "effect"
+import { Context, Effect, Layer } from "effect"
 import * as Sre from "../boot/Sre.ts"
 import { DummyAccount } from "../connectors/account/DummyAccount.ts"
 import { NullAgentData } from "../connectors/agentdata/NullAgentData.ts"
@@ -18,13 +18,13 @@ import * as Vault from "../security/Vault.ts"
 import type * as LLM from "../subsystems/llm/LLM.ts"
 import { memoryVault } from "./MemoryVault.ts"
 
-export interface Options extends Sre.Options {
+export interface Options<Script = never> extends Sre.Options {
   /** Who is in which team: `{ ta: { users: { a: {} }, agents: { a1: {} } } }`. Absent: everybody in the team `default`. */
   readonly teams?: NonNullable<Parameters<typeof DummyAccount.layer>[0]["data"]> | undefined
   /** Secrets by owner: `{ "team:ta": { openai: "sk-…" } }`. */
   readonly secrets?: Parameters<typeof memoryVault>[0] | undefined
-  /** `TestLLM.layer([…])`, say. Absent: the usual providers. */
-  readonly llm?: Layer.Layer<LLM.LLM, unknown> | undefined
+  /** `TestLLM.layer([…])`, say; what it gives beside `LLM`, the system gives too. Absent: the usual providers. */
+  readonly llm?: Layer.Layer<LLM.LLM | Script, unknown> | undefined
   /** Absent: in memory, and gone with the system. */
   readonly cache?: Sre.Choices["cache"]
   /** Absent: one that keeps nothing. */
@@ -33,7 +33,7 @@ export interface Options extends Sre.Options {
   readonly allow?: ReadonlyArray<string> | undefined
 }
 
-export const layer = ({
+export const layer = <Script = never>({
   allow = [],
   cache = RAMCache.layer({}),
   llm,
@@ -41,21 +41,26 @@ export const layer = ({
   secrets = {},
   teams,
   ...options
-}: Options = {}) =>
-  Sre.layer({
-    account: DummyAccount.layer(teams === undefined ? {} : { data: teams }),
-    log: ConsoleLog.layer({ level: "error" }),
-    storage: MemoryStorage.layer({}),
-    cache,
-    nkv: RAMNKV.layer({}),
-    vault: Layer.provide(Vault.layer, memoryVault(secrets)),
-    managedVault,
-    agentData: NullAgentData.layer({}),
-    code: ECMASandbox.layer({ workers: 1 }),
-    scheduler: LocalScheduler.layer({ file: ":memory:" }),
-    outbound: UndiciOutbound.layer({ allow: [...allow] }),
-    router: NullRouter.layer({}),
-    embeddings: HashedEmbeddings.layer({}),
-    vectorDB: RAMVec.layer({}),
-    ...(llm === undefined ? {} : { llm })
-  }, options)
+}: Options<Script> = {}): Layer.Layer<Sre.Sre | Script, unknown> =>
+  Layer.suspend(() => {
+    let script = Context.empty() as Context.Context<LLM.LLM | Script>
+    const system = Sre.layer({
+      account: DummyAccount.layer(teams === undefined ? {} : { data: teams }),
+      log: ConsoleLog.layer({ level: "error" }),
+      storage: MemoryStorage.layer({}),
+      cache,
+      nkv: RAMNKV.layer({}),
+      vault: Layer.provide(Vault.layer, memoryVault(secrets)),
+      managedVault,
+      agentData: NullAgentData.layer({}),
+      code: ECMASandbox.layer({ workers: 1 }),
+      scheduler: LocalScheduler.layer({ file: ":memory:" }),
+      outbound: UndiciOutbound.layer({ allow: [...allow] }),
+      router: NullRouter.layer({}),
+      embeddings: HashedEmbeddings.layer({}),
+      vectorDB: RAMVec.layer({}),
+      ...(llm === undefined ? {} : { llm: Layer.tap(llm, (made) => Effect.sync(() => void (script = made))) })
+    }, options)
+    // The system's own `LLM`, which governs that of the script, wins.
+    return Layer.map(system, (services) => Context.merge(script, services))
+  })

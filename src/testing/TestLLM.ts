@@ -3,6 +3,7 @@ import { Context, type Duration, Effect, Layer, Ref, Schema, Stream } from "effe
 import { JSONModelsLive } from "../connectors/models/JSONModels.ts"
 import { NullVault } from "../connectors/vault/NullVault.ts"
 import { ConnectorError } from "../kernel/ConnectorError.ts"
+import { toText } from "../kernel/Json.ts"
 import { builtInModels } from "../subsystems/llm/BuiltInModels.ts"
 import * as LLM from "../subsystems/llm/LLM.ts"
 import type { FinishReason, LLMEvent, Message, Usage } from "../subsystems/llm/Prompt.ts"
@@ -41,7 +42,7 @@ export interface Expectation {
   /** The provider's own name of the model. */
   readonly modelId?: string
   readonly messages?: ReadonlyArray<Message>
-  /** Text of the last message; a pattern, or all of it. */
+  /** Text of the last message, be it of a user or what tools gave (JSON, where it is no text); a pattern, or all of it. */
   readonly text?: string | RegExp
   /** Names of the tools, in any order. */
   readonly tools?: ReadonlyArray<string>
@@ -160,7 +161,16 @@ const textOf = (message: Message | undefined): string =>
     ? ""
     : message.role === "system"
     ? message.content
-    : message.content.map((part) => part.type === "text" ? part.text : "").join("")
+    : message.content.map((part) => {
+      switch (part.type) {
+        case "text":
+          return part.text
+        case "tool-result":
+          return toText(part.result)
+        default:
+          return ""
+      }
+    }).join("")
 
 const words = (text = "") => text.split(/(?<= )/).filter((word) => word !== "")
 

@@ -1,7 +1,6 @@
 /** How an app tests its own program: the whole system in memory, and a model that says what the test tells it to. */
 import { assert, layer } from "@effect/vitest"
-import { Effect } from "effect"
-import { Layer, Redacted } from "effect"
+import { Effect, Redacted } from "effect"
 import { AgentDefinition, Agents, Candidate, Conversation, LLM, Prompt, Storage, Vault } from "effect-sre"
 import { TestKernel, TestLLM } from "effect-sre/testing"
 
@@ -21,15 +20,11 @@ const summarise = (key: string) =>
 
 const ann = Candidate.user("ann")
 const script = TestLLM.layer(["It is short.", { toolCalls: [{ name: "go", arguments: {} }] }, "Gone."])
-const system = Layer.provideMerge(
-  Layer.unwrapEffect(Effect.map(Effect.context<LLM.LLM>(), (context) =>
-    TestKernel.layer({
-      llm: Layer.succeedContext(context),
-      teams: { sales: { users: { ann: {} }, agents: { goer: {} } }, legal: { users: { bob: {} } } },
-      secrets: { "team:sales": { crm: "s3cret" } }
-    }))),
-  script
-)
+const system = TestKernel.layer({
+  llm: script,
+  teams: { sales: { users: { ann: {} }, agents: { goer: {} } }, legal: { users: { bob: {} } } },
+  secrets: { "team:sales": { crm: "s3cret" } }
+})
 
 layer(system)("a program tested with TestKernel", (it) => {
   it.effect("uses the services of the system, and the script of the test", () =>

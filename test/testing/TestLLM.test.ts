@@ -35,6 +35,28 @@ describe("TestLLM", () => {
       new ConnectorError({ connector: "TestLLM", method: "stream", reason: "Unauthorized" })
     ]))))
 
+  it.effect("a turn may expect what a tool gave", () =>
+    Effect.gen(function*() {
+      const llm = yield* LLM
+      const given = (result: unknown) =>
+        llm.generate({
+          model: "gpt-4o",
+          messages: [
+            Prompt.user("sum?"),
+            { role: "assistant", content: [{ type: "tool-call", id: "1", name: "add", params: {} }] },
+            { role: "tool", content: [{ type: "tool-result", id: "1", name: "add", result, isFailure: false }] }
+          ]
+        })
+      assert.strictEqual((yield* given({ sum: 5 })).text, "five")
+      assert.match((yield* Effect.flip(given({ sum: 6 }))).message, /\{\\"sum\\":6\}/)
+    }).pipe(
+      Candidate.as(Candidate.user("u1")),
+      Effect.provide(TestLLM.layer([
+        { expect: { text: /"sum":5/ }, text: "five" },
+        { expect: { text: /"sum":5/ }, text: "five" }
+      ]))
+    ))
+
   it.effect("says a value as JSON in the form of its schema", () =>
     Effect.gen(function*() {
       assert.strictEqual((yield* ask("when?")).text, `{"at":"1970-01-01T00:00:00.000Z"}`)

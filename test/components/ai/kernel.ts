@@ -19,9 +19,8 @@ export const make = (
   } = {}
 ) =>
   Effect.gen(function*() {
-    const llm = TestLLM.layer(turns)
     const context = yield* Layer.build(
-      Layer.merge(TestKernel.layer({ ...options, llm, secrets: { "team:default": secrets } }), llm)
+      TestKernel.layer({ ...options, llm: TestLLM.layer(turns), secrets: { "team:default": secrets } })
     )
     return {
       run: <C extends Fields, I extends Fields, O extends Fields>(
