@@ -64,14 +64,23 @@ const waitAsAsked = (error: unknown): Effect.Effect<void> =>
 
 /** Tries an idempotent call up to three times while its error is transient, waiting as long as the backend asked for. */
 export const retrying = <A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
-  // A schedule costs more than most calls: it is made when the first try has failed, and counts that one.
+  onceFailed(
+    self,
+    isTransient,
+    (again) => Effect.retry(Effect.tapError(again, waitAsAsked), { schedule: backoff, while: isTransient })
+  )
+
+/** Retries with a schedule that is made when the first try, which it counts, has failed: it costs more than most calls. */
+export const onceFailed = <A, E, R>(
+  self: Effect.Effect<A, E, R>,
+  isWorthIt: (error: E) => boolean,
+  retry: (self: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
+): Effect.Effect<A, E, R> =>
   Effect.catchAll(self, (error) => {
-    if (!isTransient(error)) return Effect.fail(error)
     let attempt: Effect.Effect<A, E, R> = Effect.fail(error)
-    const next = Effect.suspend(() => {
+    return !isWorthIt(error) ? attempt : retry(Effect.suspend(() => {
       const now = attempt
       attempt = self
       return now
-    })
-    return Effect.retry(Effect.tapError(next, waitAsAsked), { schedule: backoff, while: isTransient })
+    }))
   })

@@ -2,29 +2,39 @@
 import { Duration, Effect, Fiber, FiberId, Runtime, type Scope } from "effect"
 
 export interface Deadlines {
-  /** Calls `expire` when the time is over, unless what this returns is given to `cancel` before. `expire` must not throw. */
-  readonly start: (expire: () => void) => Deadline
+  /**
+   * Calls `expire` when the time is over, unless what this returns is given to `cancel` before. `expire` must not throw. `after`:
+   * milliseconds, where they are others than usual.
+   */
+  readonly start: (expire: () => void, after?: number) => Deadline
   readonly cancel: (deadline: Deadline) => void
   /**
    * Fails with `onTimeout` when the effect is not done in time. Nobody waits for what is under way to end, neither then nor
    * on interruption: it is interrupted and left to itself. What it changes in fiber references stays with it.
    */
-  readonly within: <E>(onTimeout: () => E) => <A, E1, R>(self: Effect.Effect<A, E1, R>) => Effect.Effect<A, E | E1, R>
+  readonly within: <E>(
+    onTimeout: () => E,
+    after?: Duration.Duration
+  ) => <A, E1, R>(self: Effect.Effect<A, E1, R>) => Effect.Effect<A, E | E1, R>
 }
 
 export interface Deadline {
+  readonly after: number
   readonly at: number
   readonly expire: () => void
 }
 
-/** All of the same length, so that the oldest is the next: one fiber watches it, and only while there is one. */
-export const make = (after: Duration.Duration): Effect.Effect<Deadlines, never, Scope.Scope> =>
+/** `usual`: how long they are, unless it is said otherwise. One fiber watches them, and only while there are some. */
+export const make = (usual: Duration.Duration): Effect.Effect<Deadlines, never, Scope.Scope> =>
   Effect.gen(function*() {
     const clock = yield* Effect.clock
     const runFork = Runtime.runFork(yield* Effect.runtime<never>())
-    const millis = Duration.toMillis(after)
-    const open = new Set<Deadline>()
+    const usualMillis = Duration.toMillis(usual)
+    /** By length, so that of each the oldest is the next. */
+    const open = new Map<number, Set<Deadline>>()
     let watcher: Fiber.RuntimeFiber<void> | undefined = undefined
+    /** When the watcher looks again. */
+    let next = Infinity
     let isClosed = false
     // What is still under way while the scope closes is watched until then, but nothing begins to be after it.
     yield* Effect.addFinalizer(() =>
@@ -34,30 +44,53 @@ export const make = (after: Duration.Duration): Effect.Effect<Deadlines, never, 
       })
     )
 
+    /** What is over by now, and when the first of the others is. What is started meanwhile is among them. */
+    const expire = (now: number) => {
+      let first = Infinity
+      for (const deadlines of open.values()) {
+        for (const deadline of deadlines) {
+          if (deadline.at > now) {
+            first = Math.min(first, deadline.at)
+            break
+          }
+          cancel(deadline)
+          deadline.expire()
+        }
+      }
+      return first
+    }
+
     const watch: Effect.Effect<void> = Effect.suspend(() => {
       const now = clock.unsafeCurrentTimeMillis()
-      for (const deadline of open) {
-        if (deadline.at > now) return Effect.zipRight(clock.sleep(Duration.millis(deadline.at - now)), watch)
-        open.delete(deadline)
-        deadline.expire()
-      }
+      next = -Infinity
+      next = expire(now)
+      if (next < Infinity) return Effect.zipRight(clock.sleep(Duration.millis(next - now)), watch)
       watcher = undefined
       return Effect.void
     })
 
-    const start = (expire: () => void): Deadline => {
-      const deadline = { at: clock.unsafeCurrentTimeMillis() + millis, expire }
-      if (millis === Infinity || isClosed) return deadline
-      open.add(deadline)
-      watcher ??= runFork(Effect.interruptible(watch))
+    const start = (expire: () => void, after = usualMillis): Deadline => {
+      const deadline = { after, at: clock.unsafeCurrentTimeMillis() + after, expire }
+      if (after === Infinity || isClosed) return deadline
+      const deadlines = open.get(after)
+      if (deadlines === undefined) open.set(after, new Set([deadline]))
+      else deadlines.add(deadline)
+      if (deadline.at < next) {
+        watcher?.unsafeInterruptAsFork(FiberId.none)
+        next = deadline.at
+        watcher = runFork(Effect.interruptible(watch))
+      }
       return deadline
     }
-    const cancel = (deadline: Deadline): void => void open.delete(deadline)
+    const cancel = (deadline: Deadline): void => {
+      const deadlines = open.get(deadline.after)
+      if (deadlines?.delete(deadline) === true && deadlines.size === 0) open.delete(deadline.after)
+    }
 
     return {
       start,
       cancel,
-      within: <E>(onTimeout: () => E) => <A, E1, R>(self: Effect.Effect<A, E1, R>) =>
+      within: <E>(onTimeout: () => E, after = usual) => <A, E1, R>(self: Effect.Effect<A, E1, R>) =>
         Effect.flatMap(Effect.runtime<R>(), (runtime) =>
           Effect.async<A, E | E1, R>((resume) => {
             const fiber = Runtime.runFork(runtime)(self)
@@ -65,7 +98,7 @@ export const make = (after: Duration.Duration): Effect.Effect<Deadlines, never, 
             const deadline = start(() => {
               interrupt()
               resume(Effect.fail(onTimeout()))
-            })
+            }, Duration.toMillis(after))
             fiber.addObserver((exit) => {
               cancel(deadline)
               resume(exit)

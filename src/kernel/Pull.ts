@@ -10,18 +10,19 @@ export type Pull<A, E = never, R = never> = Effect.Effect<Chunk.Chunk<A>, Option
 /** Opened for the time of a scope. */
 export type Opened<A, E = never, R = never> = Effect.Effect<Pull<A, E, R>, E, R | Scope.Scope>
 
-/** Kept beside the streams, since a stream is whatever its consumer makes of it. */
-const sources = new WeakMap<object, unknown>()
+/** Where a stream that was made here keeps what is behind it. What becomes of the stream elsewhere is another one, without it. */
+const source = Symbol("effect-sre/Pull/source")
 
-export const toStream = <A, E, R>(opened: Opened<A, E, R>): Stream.Stream<A, E, Exclude<R, Scope.Scope>> => {
-  const stream = Stream.unwrapScoped(Effect.map(opened, (pull) => Stream.repeatEffectChunkOption(pull)))
-  sources.set(stream, opened)
-  return stream as Stream.Stream<A, E, Exclude<R, Scope.Scope>>
-}
+/** Most are taken apart again and never run, so that the stream itself is made when it is. */
+export const toStream = <A, E, R>(opened: Opened<A, E, R>): Stream.Stream<A, E, Exclude<R, Scope.Scope>> =>
+  Object.assign(
+    Stream.suspend(() => Stream.unwrapScoped(Effect.map(opened, (pull) => Stream.repeatEffectChunkOption(pull)))),
+    { [source]: opened }
+  ) as Stream.Stream<A, E, Exclude<R, Scope.Scope>>
 
 /** What is behind a stream, of whatever kind it is. */
 export const open = <A, E, R>(stream: Stream.Stream<A, E, R>): Opened<A, E, R> =>
-  sources.get(stream) as Opened<A, E, R> | undefined ?? Stream.toPull(stream)
+  (stream as { readonly [source]?: Opened<A, E, R> })[source] ?? Stream.toPull(stream)
 
 /** `Stream.unwrapScoped`. */
 export const unwrap = <A, E, R, E1, R1>(
@@ -63,44 +64,44 @@ export const provide =
       })
     )
 
-/** `Stream.concat`; what comes next is asked for when the first has ended and is closed. */
-export const concat =
-  <B, E1, R1>(next: () => Stream.Stream<B, E1, R1>) =>
-  <A, E, R>(self: Stream.Stream<A, E, R>): Stream.Stream<A | B, E | E1, Exclude<R | R1, Scope.Scope>> =>
-    toStream<A | B, E | E1, R | R1>(
-      Effect.flatMap(
-        Effect.scope,
-        (scope) =>
-          Effect.flatMap(
-            Scope.fork(scope, ExecutionStrategy.sequential),
-            (own) =>
-              Effect.map(Scope.extend(open(self), own), (first) => {
-                let second: Pull<B, E1, R1> | undefined
-                const opened = Scope.extend(
-                  Effect.suspend(() => open(next())),
-                  scope
-                ) as Opened<B, E1, R1>
-                const follow = Effect.flatMap(Effect.mapError(opened, Option.some), (pull) => second = pull)
-                const begin: Pull<A | B, E | E1, R | R1 | Scope.Scope> = Effect.catchAll(
-                  first,
-                  (failure): Pull<B, E | E1, R1 | Scope.Scope> =>
-                    Option.isSome(failure) ? Effect.fail(failure) : Effect.zipRight(Scope.close(own, Exit.void), follow)
-                )
-                return Effect.suspend((): typeof begin => second ?? begin) as Pull<A | B, E | E1, R | R1>
-              })
-          )
+/** One stream after another; the next one is asked for when the one before has ended and is closed. */
+export const inTurn = <A, E, R>(
+  streams: () => Iterator<Stream.Stream<A, E, R>>
+): Stream.Stream<A, E, Exclude<R, Scope.Scope>> =>
+  toStream<A, E, R>(
+    Effect.map(Effect.scope, (scope): Pull<A, E, R> => {
+      const iterator = streams()
+      let current: Pull<A, E, R> | undefined
+      const begin: Pull<A, E, R> = Effect.suspend(() => {
+        const next = iterator.next()
+        return next.done === true ? end : Effect.flatMap(
+          Scope.fork(scope, ExecutionStrategy.sequential),
+          (own) =>
+            Effect.flatMap(Effect.mapError(Scope.extend(open(next.value), own), Option.some), (pull) =>
+              current = Effect.catchAll(pull, (failure) => {
+                if (Option.isSome(failure)) {
+                  return Effect.fail(failure)
+                }
+                current = undefined
+                return Effect.zipRight(Scope.close(own, Exit.void), begin)
+              }))
+        ) as Pull<A, E, R>
+      })
+      return Effect.suspend(() =>
+        current ?? begin
       )
-    )
+    })
+  )
 
-/** Runs the stream to its end, for elements that nobody has to wait for. */
-export const forEach = <A, E, R>(
+/** Runs the stream until an element is the last that matters, or to its end; nobody has to wait for what is done with one. */
+export const until = <A, E, R>(
   stream: Stream.Stream<A, E, R>,
-  f: (element: A) => void
+  isLast: (element: A) => boolean
 ): Effect.Effect<void, E, Exclude<R, Scope.Scope>> =>
   Effect.scoped(
     Effect.flatMap(open(stream), (pull) => {
-      const loop: Effect.Effect<never, Option.Option<E>, R> = Effect.flatMap(pull, (elements) => {
-        for (const element of elements) f(element)
+      const loop: Effect.Effect<void, Option.Option<E>, R> = Effect.flatMap(pull, (elements) => {
+        for (const element of elements) if (isLast(element)) return Effect.void
         return loop
       })
       return Effect.catchAll(loop, ended)
@@ -128,13 +129,21 @@ export const alone = <A, E, R>(opened: Opened<A, E, R>): Opened<A, E, R> =>
     Effect.scope,
     (scope) =>
       Effect.flatMap(Scope.fork(scope, ExecutionStrategy.sequential), (own) =>
-        opened.pipe(
-          Scope.extend(own),
-          Effect.onError((cause) => Scope.close(own, Exit.failCause(cause)))
-        ))
+        // Where it is interrupted, the scope around it closes.
+        Effect.tapErrorCause(Scope.extend(opened, own), (cause) => Scope.close(own, Exit.failCause(cause))))
   )
 
 export const end: Effect.Effect<never, Option.Option<never>> = Effect.fail(Option.none())
+
+/** The pull that gives one element. */
+export const once = <A, E, R>(element: Effect.Effect<A, E, R>): Pull<A, E, R> => {
+  let isGiven = false
+  return Effect.suspend(() => {
+    if (isGiven) return end
+    isGiven = true
+    return Effect.mapBoth(element, { onFailure: Option.some, onSuccess: Chunk.of })
+  })
+}
 
 /** The pull that gives these elements before its own. */
 export const after = <A, E, R>(elements: Chunk.Chunk<A>, pull: Pull<A, E, R>): Pull<A, E, R> => {

@@ -54,6 +54,32 @@ describe("Deadlines", () => {
       assert.strictEqual(ended.at(-1), 5)
     }))
 
+  it.scoped("each may have a length of its own, and the shorter ones do not wait for the longer", () =>
+    Effect.gen(function*() {
+      const deadlines = yield* Deadlines.make(Duration.minutes(1))
+      const ended: Array<string> = []
+      const start = (name: string, after?: number) => deadlines.start(() => void ended.push(name), after)
+      start("usual")
+      start("ten", 10_000)
+      const cancelled = start("three", 3000)
+      deadlines.start(() => {
+        ended.push("two")
+        start("one more", 1000)
+      }, 2000)
+      yield* TestClock.adjust("2 seconds")
+      assert.deepStrictEqual(ended, ["two"])
+      deadlines.cancel(cancelled)
+      yield* TestClock.adjust("1 second")
+      assert.deepStrictEqual(ended, ["two", "one more"])
+      const fiber = yield* Effect.fork(deadlines.within(late, Duration.seconds(4))(Effect.never))
+      yield* TestClock.adjust("4 seconds")
+      assert.deepStrictEqual(yield* Fiber.await(fiber), Exit.fail("late"))
+      yield* TestClock.adjust("3 seconds")
+      start("again ten", 10_000)
+      yield* TestClock.adjust("50 seconds")
+      assert.deepStrictEqual(ended, ["two", "one more", "ten", "again ten", "usual"])
+    }))
+
   it.scoped("nobody waits for what does not let itself be interrupted", () =>
     Effect.gen(function*() {
       const { within } = yield* Deadlines.make(second)

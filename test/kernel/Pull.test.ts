@@ -25,9 +25,11 @@ describe("Pull", () => {
       assert.deepStrictEqual(Chunk.toArray(yield* Stream.runCollect(Stream.take(stream, 1))), [1])
       assert.deepStrictEqual(yield* Ref.get(log), ["open a", "close a", "open a", "close a"])
       const read: Array<number> = []
-      yield* Pull.forEach(Stream.make(4, 5), (one) => void read.push(one))
-      yield* Pull.forEach(stream, (one) => void read.push(one))
-      assert.deepStrictEqual(read, [4, 5, 1, 2, 3])
+      const isLast = (one: number) => read.push(one) > 0 && one === 2
+      yield* Pull.until(Stream.make(4, 5), isLast)
+      yield* Pull.until(stream, isLast)
+      assert.deepStrictEqual(read, [4, 5, 1, 2])
+      assert.deepStrictEqual((yield* Ref.get(log)).slice(4), ["open a", "close a"])
     }))
 
   it.effect("fails where it is opened, and where it is read, and tells whoever watches", () =>
@@ -37,17 +39,18 @@ describe("Pull", () => {
       const refused = Pull.toStream<number, string, never>(Effect.fail("closed"))
       const broken = Pull.toStream<number, string, never>(Effect.succeed(Effect.fail(Option.some("broken"))))
       assert.deepStrictEqual(yield* Effect.exit(Stream.runDrain(watched(refused))), Exit.fail("closed"))
-      assert.deepStrictEqual(yield* Effect.exit(Pull.forEach(watched(broken), () => {})), Exit.fail("broken"))
+      assert.deepStrictEqual(yield* Effect.exit(Pull.until(watched(broken), () => false)), Exit.fail("broken"))
       assert.deepStrictEqual(seen, ["closed", "broken"])
     }))
 
   it.effect("one after another: the next is opened when the one before is closed", () =>
     Effect.gen(function*() {
       const log = yield* logged
-      const all = source(log, "a", [1], [2]).pipe(
-        Pull.concat(() => source(log, "b")),
-        Pull.concat(() => source(log, "c", [3]))
-      )
+      const all = Pull.inTurn(function*() {
+        yield source(log, "a", [1], [2])
+        yield source(log, "b")
+        yield source(log, "c", [3])
+      })
       assert.deepStrictEqual(Chunk.toArray(yield* Stream.runCollect(all)), [1, 2, 3])
       assert.deepStrictEqual(yield* Ref.get(log), ["open a", "close a", "open b", "close b", "open c", "close c"])
       assert.deepStrictEqual(Chunk.toArray(yield* Stream.runCollect(Stream.take(all, 1))), [1])
@@ -61,7 +64,10 @@ describe("Pull", () => {
       assert.deepStrictEqual(Chunk.toArray(yield* pull), [1])
       assert.deepStrictEqual(Chunk.toArray(yield* pull), [2])
       assert.deepStrictEqual(yield* Effect.exit(pull), Exit.fail(Option.none()))
-      const broken = Pull.concat(() => Stream.fail("broken"))(source(log, "b"))
+      const broken = Pull.inTurn(function*(): Generator<Stream.Stream<number, string>> {
+        yield source(log, "b")
+        yield Stream.fail("broken")
+      })
       assert.deepStrictEqual(yield* Effect.exit(Pull.alone(Pull.begun(Pull.open(broken)))), Exit.fail("broken"))
       assert.deepStrictEqual(yield* Ref.get(log), ["open a", "open b", "close b"])
     }))
