@@ -48,6 +48,11 @@ export interface Request {
 export interface Guard {
   /** Who is asking, or a refusal naming the operation. */
   readonly candidate: (operation: string) => Effect.Effect<Candidate.Candidate, Candidate.NoCandidate>
+  /** The same for what is done often: `Effect.flatMap(candidate(operation), use)` in one step. */
+  readonly asking: <A, E, R>(
+    operation: string,
+    use: (candidate: Candidate.Candidate) => Effect.Effect<A, E, R>
+  ) => Effect.Effect<A, E | Candidate.NoCandidate, R>
   /** Passes, or fails with `AccessDenied`. Both are audited. */
   readonly check: (acl: Acl.Acl, request: Request) => Effect.Effect<void, AccessError>
   /** Audits a use that no list decides, because what the asker can name at all is what it may use: a secret. */
@@ -78,13 +83,16 @@ export const guard = (service: string): Effect.Effect<Guard> =>
     const permissionsOf = yield* Permissions
     const audit = yield* Audit.Audit
 
-    const candidate = (operation: string) =>
-      Candidate.currentOr(() =>
-        Effect.zipRight(
-          Audit.record(audit, { candidate: undefined, service, operation, resource: "", verdict: "denied" }),
-          Effect.fail(new Candidate.NoCandidate({ operation: `${service}.${operation}` }))
-        )
+    const asking: Guard["asking"] = (operation, use) =>
+      Candidate.withCurrent(
+        () =>
+          Effect.zipRight(
+            Audit.record(audit, { candidate: undefined, service, operation, resource: "", verdict: "denied" }),
+            Effect.fail(new Candidate.NoCandidate({ operation: `${service}.${operation}` }))
+          ),
+        use
       )
+    const candidate = (operation: string) => asking(operation, Effect.succeed)
 
     /** A team itself needs no role. */
     const membership = (who: Candidate.Candidate, team: string): Effect.Effect<Membership, ConnectorError> =>
@@ -100,8 +108,11 @@ export const guard = (service: string): Effect.Effect<Guard> =>
         })
       )
 
-    const decide = (acl: Acl.Acl, who: Candidate.Candidate, level: Acl.Level, resource: string | undefined) =>
+    const isOpen = (acl: Acl.Acl, who: Candidate.Candidate, level: Acl.Level) =>
       Acl.gives(acl, who, level) || Acl.gives(acl, Candidate.anyone, level)
+
+    const decide = (acl: Acl.Acl, who: Candidate.Candidate, level: Acl.Level, resource: string | undefined) =>
+      isOpen(acl, who, level)
         ? granted
         : acl.grants.some(({ role }) => role === "team")
         ? Effect.flatMap(teamsOf(who), (teams) =>
@@ -112,8 +123,11 @@ export const guard = (service: string): Effect.Effect<Guard> =>
         : denied
 
     const check = (acl: Acl.Acl, { level, operation, resource }: Request) =>
-      Effect.flatMap(candidate(operation), (who) =>
-        Effect.flatMap(decide(acl, who, level, resource), (passes) => {
+      asking(operation, (who) => {
+        const isAudited = level === "owner" || audit.level === "all"
+        // Most checks, in one step.
+        if (!isAudited && isOpen(acl, who, level)) return Effect.void
+        return Effect.flatMap(decide(acl, who, level, resource), (passes) => {
           const entry = { candidate: who, service, operation, resource }
           if (!passes) {
             return Effect.zipRight(
@@ -121,13 +135,13 @@ export const guard = (service: string): Effect.Effect<Guard> =>
               Effect.fail(new AccessDenied(entry))
             )
           }
-          return level === "owner" || audit.level === "all"
-            ? Audit.record(audit, { ...entry, verdict: "granted" })
-            : Effect.void
-        }))
+          return isAudited ? Audit.record(audit, { ...entry, verdict: "granted" }) : Effect.void
+        })
+      })
 
     return {
       candidate,
+      asking,
       check,
       granted: (operation, resource) =>
         Effect.flatMap(

@@ -1,5 +1,5 @@
 /** Where a datum lives: every key is relative to the asker's home; `smythfs://<id>.<role>/<path>` names another home. */
-import { Effect, Schema } from "effect"
+import { Either, Schema } from "effect"
 import * as Candidate from "./Candidate.ts"
 
 export class InvalidKey extends Schema.TaggedError<InvalidKey>()("InvalidKey", {
@@ -41,12 +41,12 @@ export const inHome = (home: Candidate.Candidate, path: string): Address => ({
 export const resolve = (
   key: string,
   candidate: Candidate.Candidate
-): Effect.Effect<Address, InvalidKey> => {
+): Either.Either<Address, InvalidKey> => {
   const parsed = key.startsWith("smythfs://") ? parseUri(key) : { home: candidate, path: key }
   const problem = typeof parsed === "string" ? parsed : problemOf(parsed.path)
   return problem !== undefined || typeof parsed === "string"
-    ? Effect.fail(new InvalidKey({ key: key.slice(0, 200), problem: problem ?? "" }))
-    : Effect.succeed(inHome(parsed.home, parsed.path))
+    ? Either.left(new InvalidKey({ key: key.slice(0, 200), problem: problem ?? "" }))
+    : Either.right(inHome(parsed.home, parsed.path))
 }
 
 /** The absolute form of an address, percent-encoded where a URI demands it. */

@@ -43,16 +43,20 @@ export class NoCandidate extends Schema.TaggedError<NoCandidate>()("NoCandidate"
 
 const current_ = FiberRef.unsafeMake<Option.Option<Candidate>>(Option.none())
 
-/** The candidate of this fiber, or what is to be done where none is set. */
-export const currentOr = <E>(onNone: () => Effect.Effect<never, E>): Effect.Effect<Candidate, E> =>
-  Effect.withFiberRuntime((fiber) => {
+/** What is done with the candidate of this fiber, and where none is set. */
+export const withCurrent = <A, E, R, E1>(
+  onNone: () => Effect.Effect<never, E1>,
+  use: (candidate: Candidate) => Effect.Effect<A, E, R>
+): Effect.Effect<A, E | E1, R> =>
+  Effect.withFiberRuntime<A, E | E1, R>((fiber) => {
     const candidate = fiber.getFiberRef(current_)
-    return Option.isSome(candidate) ? Effect.succeed(candidate.value) : onNone()
+    return Option.isSome(candidate) ? use(candidate.value) : onNone()
   })
 
 /** The candidate of this fiber; forgetting to set one is a refusal. */
-export const current: Effect.Effect<Candidate, NoCandidate> = currentOr(() =>
-  Effect.fail(new NoCandidate({ operation: "Candidate.current" }))
+export const current: Effect.Effect<Candidate, NoCandidate> = withCurrent(
+  () => Effect.fail(new NoCandidate({ operation: "Candidate.current" })),
+  Effect.succeed
 )
 
 /** Runs an effect, and all fibers it starts, as `candidate`. */

@@ -1,5 +1,5 @@
 /** Where the API key of a provider comes from: an ordered list of modes, of which the first that yields a key wins. */
-import { Config, Effect, Option, Redacted, Schema } from "effect"
+import { Config, type Context, Effect, Option, Redacted, Schema } from "effect"
 import * as TemplateString from "../kernel/TemplateString.ts"
 import * as Secrets from "./Secrets.ts"
 import { Vault, type VaultError } from "./Vault.ts"
@@ -28,11 +28,12 @@ export interface Options {
 
 /** The key for one call, or none. A vault that fails, and a secret an object names in vain, fail; they are not skipped. */
 export const resolve = Effect.fnUntraced(function*(
+  vault: Context.Tag.Service<Vault>,
   options: Options
-): Effect.fn.Return<Option.Option<Redacted.Redacted>, VaultError, Vault> {
+): Effect.fn.Return<Option.Option<Redacted.Redacted>, VaultError> {
   for (const mode of options.modes) {
     if (mode === "none") return Option.none()
-    const found = yield* fromMode(mode, options)
+    const found = yield* fromMode(mode, vault, options)
     if (Option.isSome(found) && Redacted.value(found.value) !== "") return found
   }
   return Option.none()
@@ -40,8 +41,9 @@ export const resolve = Effect.fnUntraced(function*(
 
 const fromMode = (
   mode: Exclude<Mode, "none">,
+  vault: Context.Tag.Service<Vault>,
   { environment, operatorKey, provider }: Options
-): Effect.Effect<Option.Option<Redacted.Redacted>, VaultError, Vault> => {
+): Effect.Effect<Option.Option<Redacted.Redacted>, VaultError> => {
   if (mode === "internal") {
     return operatorKey !== undefined
       ? Effect.succeedSome(operatorKey)
@@ -49,11 +51,9 @@ const fromMode = (
       ? Effect.succeedNone
       : fromEnvironment(environment)
   }
-  if (mode !== "vault") return Effect.asSome(Secrets.render(TemplateString.parse(Redacted.value(mode.apiKey)), {}))
-  return Effect.flatMap(Vault, (vault) => vault.get(provider.toLowerCase())).pipe(
-    Effect.asSome,
-    Effect.catchTag("SecretNotFound", () => Effect.succeedNone)
-  )
+  if (mode === "vault") return vault.find(provider.toLowerCase())
+  const rendered = Secrets.render(TemplateString.parse(Redacted.value(mode.apiKey)), {})
+  return Effect.asSome(Effect.provideService(rendered, Vault, vault))
 }
 
 const fromEnvironment = (variable: string) =>

@@ -39,6 +39,8 @@ export class VaultConnector extends Context.Tag("effect-sre/VaultConnector")<Vau
 export class Vault extends Context.Tag("effect-sre/Vault")<Vault, {
   /** The secret, for the moment it is needed. Never empty text for one that is missing. */
   readonly get: (name: string) => Effect.Effect<Redacted.Redacted, VaultError>
+  /** The same for who can do without it. */
+  readonly find: (name: string) => Effect.Effect<Option.Option<Redacted.Redacted>, Access.AccessError>
   readonly exists: (name: string) => Effect.Effect<boolean, Access.AccessError>
   /** The names the asker may use, sorted. */
   readonly list: Effect.Effect<ReadonlyArray<string>, Access.AccessError>
@@ -72,7 +74,7 @@ const make = Effect.gen(function*() {
           ].filter(({ owner }, n, all) => all.findIndex((one) => one.owner === owner) === n)
         }))
 
-  const find = Effect.fnUntraced(function*(name: string, homes: ReadonlyArray<Home>) {
+  const search = Effect.fnUntraced(function*(name: string, homes: ReadonlyArray<Home>) {
     for (const { owner, shows } of homes) {
       const found = shows(name) ? yield* retrying(connector.get(owner, name)) : Option.none()
       if (Option.isSome(found)) return found
@@ -97,13 +99,18 @@ const make = Effect.gen(function*() {
   return Vault.of({
     get: Effect.fnUntraced(function*(name) {
       const homes = yield* visible("get")
-      const found = yield* find(name, homes)
+      const found = yield* search(name, homes)
       if (Option.isNone(found)) return yield* new SecretNotFound({ name, near: nearest(name, yield* namesIn(homes)) })
       yield* guard.granted("get", name)
       return found.value
     }, traced("Vault.get")),
+    find: Effect.fnUntraced(function*(name) {
+      const found = yield* search(name, yield* visible("find"))
+      if (Option.isSome(found)) yield* guard.granted("get", name)
+      return found
+    }, traced("Vault.find")),
     exists: Effect.fnUntraced(function*(name) {
-      return Option.isSome(yield* find(name, yield* visible("exists")))
+      return Option.isSome(yield* search(name, yield* visible("exists")))
     }, traced("Vault.exists")),
     list: traced("Vault.list")(Effect.flatMap(visible("list"), namesIn)),
     set: Effect.fnUntraced(function*(name, value) {

@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { ConfigProvider, Effect, Either, Layer, Redacted } from "effect"
+import { ConfigProvider, Effect, Either, Layer, Option, Redacted } from "effect"
 import { writeFile } from "node:fs/promises"
 import { join } from "node:path"
 import { DummyAccount } from "../../src/connectors/account/DummyAccount.ts"
@@ -132,6 +132,17 @@ describe("who sees which secret", () => {
       )
       assert.notInclude(JSON.stringify(entries), "t1's")
     }).pipe(Effect.provide(vault())))
+
+  it.effect("who can do without one finds none, as the asker", () =>
+    Effect.gen(function*() {
+      const { find } = yield* Vault
+      assert.deepStrictEqual(
+        Option.map(yield* Candidate.as(find("openai"), ann), Redacted.value),
+        Option.some("t1's openai")
+      )
+      assert.deepStrictEqual(yield* Candidate.as(find("openai"), stranger), Option.none())
+      assert.strictEqual((yield* Effect.flip(find("openai")))._tag, "NoCandidate")
+    }).pipe(Effect.provide(vault())))
 })
 
 describe("who may write", () => {
@@ -199,7 +210,7 @@ describe("credentials", () => {
     who = ann,
     environment: string | undefined = "OPENAI_API_KEY"
   ) =>
-    Credentials.resolve({ provider: "OpenAI", modes, environment }).pipe(
+    Effect.flatMap(Vault, (vault) => Credentials.resolve(vault, { provider: "OpenAI", modes, environment })).pipe(
       Candidate.as(who),
       Effect.withConfigProvider(ConfigProvider.fromMap(new Map([["OPENAI_API_KEY", "operator's"], ["EMPTY", ""]]))),
       Effect.map((key) => key._tag === "Some" ? Redacted.value(key.value) : undefined)
@@ -228,7 +239,7 @@ describe("credentials", () => {
   it.effect("nobody gets no key, not even the operator's, from the vault", () =>
     Effect.gen(function*() {
       const error = yield* Effect.flip(
-        Credentials.resolve({ provider: "OpenAI", modes: ["vault", "internal"], environment: undefined })
+        Credentials.resolve(yield* Vault, { provider: "OpenAI", modes: ["vault", "internal"], environment: undefined })
       )
       assert.strictEqual(error._tag, "NoCandidate")
     }).pipe(Effect.provide(vault())))
