@@ -46,6 +46,9 @@ export const launch = (
       )
   )
 
+/** Requests of the pages of a context that wait; beyond, a page is told that there is no answer. */
+const maxWaiting = 512
+
 /** A context of its own for the time of the scope, without cookies of others; `answer` is run for each request of its pages. */
 export const context = Effect.fnUntraced(function*<R>(
   connector: string,
@@ -53,7 +56,7 @@ export const context = Effect.fnUntraced(function*<R>(
   options: BrowserContextOptions,
   answer: (route: Route) => Effect.Effect<void, never, R>
 ): Effect.fn.Return<BrowserContext, ConnectorError, R | Scope.Scope> {
-  const routes = yield* Queue.unbounded<Route>()
+  const routes = yield* Queue.dropping<Route>(maxWaiting)
   const opened = yield* Effect.acquireRelease(
     attempt(
       connector,
@@ -62,9 +65,12 @@ export const context = Effect.fnUntraced(function*<R>(
     ),
     (context) => closed(() => context.close())
   )
-  yield* attempt(connector, "open", () => opened.route("**/*", (route) => void Queue.unsafeOffer(routes, route)))
+  const take = (route: Route) => {
+    if (!Queue.unsafeOffer(routes, route)) void route.abort("failed").catch(() => {})
+  }
+  yield* attempt(connector, "open", () => opened.route("**/*", take))
   yield* attempt(connector, "open", () => opened.routeWebSocket(/.*/, (socket) => void socket.close()))
-  yield* Stream.fromQueue(routes).pipe(
+  yield* Stream.fromQueue(routes, { maxChunkSize: 1 }).pipe(
     Stream.mapEffect(answer, { concurrency: 8, unordered: true }),
     Stream.runDrain,
     Effect.forkScoped

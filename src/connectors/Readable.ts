@@ -2,6 +2,7 @@
 import { Chunk, Effect, Option, type Stream } from "effect"
 import type { Readable } from "node:stream"
 import * as Pull from "../kernel/Pull.ts"
+import * as Scoped from "../kernel/Scoped.ts"
 
 /** Bytes; whoever has the readable ends it. */
 export const toStream = <E>(source: Readable, failed: (cause: unknown) => E): Stream.Stream<Buffer, E> =>
@@ -31,18 +32,12 @@ export const toStream = <E>(source: Readable, failed: (cause: unknown) => E): St
 /** Tells one who waits of whatever happens to the readable. */
 const listened = (source: Readable) =>
   Effect.map(
-    Effect.acquireRelease(
-      Effect.sync(() => {
-        const listener = { wake: ignore }
-        const look = () => listener.wake()
-        for (const name of happenings) source.on(name, look)
-        return { listener, look }
-      }),
-      ({ look }) =>
-        Effect.sync(() => {
-          for (const name of happenings) source.off(name, look)
-        })
-    ),
+    Scoped.make(() => {
+      const listener = { wake: ignore }
+      const look = () => listener.wake()
+      for (const name of happenings) source.on(name, look)
+      return { listener, look }
+    }, ({ look }) => happenings.forEach((name) => source.off(name, look))),
     ({ listener }) => listener
   )
 const happenings = ["readable", "end", "error", "close"] as const

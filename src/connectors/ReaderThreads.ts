@@ -6,52 +6,59 @@
 import { Data, Effect, Pool, type Scope } from "effect"
 import { createRequire } from "node:module"
 import { pathToFileURL } from "node:url"
-import { type MessagePort, Worker } from "node:worker_threads"
+import { Worker } from "node:worker_threads"
+import * as Tenants from "../security/Tenants.ts"
+import { references } from "./apidocuments/References.ts"
+import { officeText } from "./documents/OfficeText.ts"
+import { type Answer, type Asked, type Files, type Task, worker } from "./ReaderWorker.ts"
 
-export interface Task {
-  /** `pdf`, `word`: a page each. `markdown`: of HTML. `article`: title and HTML of a page of the web. */
-  readonly reader: "pdf" | "word" | "markdown" | "article"
-  readonly input: string | Uint8Array
-  /** Of the page. */
-  readonly url?: string
-}
+export type { Task } from "./ReaderWorker.ts"
 
 /** A reader gave nothing. */
 export class Unread extends Data.TaggedError("Unread")<{
   readonly problem: string
-  /** A package of the reader is not installed. */
-  readonly isMissing: boolean
+  readonly reason: "Malformed" | "TooLarge" | "Late" | "Missing"
 }> {}
 
 export type Read = (task: Task) => Effect.Effect<ReadonlyArray<string>, Unread>
 
+/** At once; half of them for one tenant. */
+const threads = 4
+
 /** Half a minute is the time of one document, with its wait for a thread. The threads end with the scope. */
-export const make: Effect.Effect<Read, never, Scope.Scope> = Effect.map(
-  Pool.makeWithTTL({ acquire: Effect.suspend(() => thread), min: 0, max: 4, timeToLive: "1 minute" }),
-  (pool): Read => (task) =>
+export const make: Effect.Effect<Read, never, Scope.Scope> = Effect.zipWith(
+  Tenants.places(threads),
+  Pool.makeWithTTL({ acquire: Effect.suspend(() => thread), min: 0, max: threads, timeToLive: "1 minute" }),
+  (place, pool): Read => (task) =>
     Effect.scoped(Effect.gen(function*() {
       const files = yield* Effect.try({
         try: () => filesFor(task),
-        catch: (cause) => new Unread({ problem: String(cause), isMissing: true })
+        catch: (cause) => new Unread({ problem: String(cause), reason: "Missing" })
       })
+      yield* place
       const ask = yield* Pool.get(pool)
-      return yield* Effect.onError(ask(task, files), () => Pool.invalidate(pool, ask))
+      // A thread that was left before its answer is still at work, or has ended.
+      const answer = yield* Effect.onError(ask({ task, files }), () => Pool.invalidate(pool, ask))
+      if ("output" in answer) return answer.output
+      return yield* new Unread({ problem: answer.problem, reason: answer.isTooLarge ? "TooLarge" : "Malformed" })
     })).pipe(
-      Effect.timeoutFail({ duration: "30 seconds", onTimeout: () => unread("it takes too long") })
+      Effect.timeoutFail({
+        duration: "30 seconds",
+        onTimeout: () => new Unread({ problem: "it takes too long", reason: "Late" })
+      })
     )
 )
 
-type Files = Readonly<Record<string, string>>
-type Answer = { readonly output: ReadonlyArray<string> } | { readonly problem: string }
-
+/** What readers are made of, each installed by who needs it. */
 const packages: Readonly<Record<Task["reader"], ReadonlyArray<string>>> = {
   pdf: ["unpdf"],
-  word: ["mammoth", "turndown"],
+  word: ["fflate", "mammoth", "turndown"],
+  office: ["fflate"],
+  csv: ["csv-parse/sync"],
   markdown: ["turndown"],
-  article: ["happy-dom", "@mozilla/readability"]
+  article: ["happy-dom", "@mozilla/readability"],
+  api: ["@apidevtools/swagger-parser"]
 }
-
-const unread = (problem: string) => new Unread({ problem, isMissing: false })
 
 /** Where the packages are. */
 const filesFor = ({ reader }: Task): Files => {
@@ -62,7 +69,7 @@ const filesFor = ({ reader }: Task): Files => {
 const thread = Effect.map(
   Effect.acquireRelease(
     Effect.sync(() => {
-      const worker = new Worker(source, {
+      const started = new Worker(source, {
         eval: true,
         env: {},
         stdout: true,
@@ -70,83 +77,36 @@ const thread = Effect.map(
         resourceLimits: { maxOldGenerationSizeMb: 1024 }
       })
       // An idle thread keeps no process alive, and may end.
-      worker.unref()
-      worker.on("error", () => {})
-      worker.stdout.resume()
-      worker.stderr.resume()
-      return worker
+      started.unref()
+      started.on("error", () => {})
+      started.stdout.resume()
+      started.stderr.resume()
+      return started
     }),
-    (worker) => Effect.promise(() => worker.terminate())
+    (started) => Effect.promise(() => started.terminate())
   ),
-  (worker) => (task: Task, files: Files) =>
-    Effect.async<ReadonlyArray<string>, Unread>((resume) => {
+  (started) => (asked: Asked) =>
+    Effect.async<Answer, Unread>((resume) => {
       const stop = () => {
-        worker.off("message", answered).off("error", ended).off("exit", ended)
-        worker.unref()
+        started.off("message", answered).off("error", ended).off("exit", ended)
+        started.unref()
       }
-      const settle = (result: Effect.Effect<ReadonlyArray<string>, Unread>) => {
+      const settle = (result: Effect.Effect<Answer, Unread>) => {
         stop()
         resume(result)
       }
-      const answered = (answer: Answer) =>
-        settle("output" in answer ? Effect.succeed(answer.output) : Effect.fail(unread(answer.problem)))
-      const ended = () => settle(Effect.fail(unread("its reader has ended")))
-      worker.ref()
-      worker.on("message", answered).on("error", ended).on("exit", ended)
-      worker.postMessage({ task, files })
+      const answered = (answer: Answer) => settle(Effect.succeed(answer))
+      const ended = () => settle(new Unread({ problem: "its reader has ended", reason: "Malformed" }))
+      started.ref()
+      started.on("message", answered).on("error", ended).on("exit", ended)
+      started.postMessage(asked)
       return Effect.sync(stop)
     })
 )
 
-/** Uses nothing from outside of itself. */
-const serve = (port: MessagePort, load: (file: string | undefined) => Promise<any>): void => { // eslint-disable-line @typescript-eslint/no-explicit-any -- packages by their places
-  const toMarkdown = async (html: string, files: Files): Promise<ReadonlyArray<string>> => {
-    const { default: Turndown } = await load(files["turndown"])
-    const turndown = new Turndown({ headingStyle: "atx", codeBlockStyle: "fenced", bulletListMarker: "-", hr: "---" })
-    turndown.remove(["head", "title", "script", "style", "noscript", "template", "iframe"])
-    turndown.remove((node: { readonly nodeName: string }) => node.nodeName === "SVG" || node.nodeName === "svg")
-    return [turndown.turndown(html).replace(/\n{3,}/g, "\n\n").trim()]
-  }
-
-  const readers = {
-    pdf: async ({ input }: Task, files: Files) => (await (await load(files["unpdf"])).extractText(input)).text,
-    word: async ({ input }: Task, files: Files) => {
-      const { default: mammoth } = await load(files["mammoth"])
-      return toMarkdown((await mammoth.convertToHtml({ buffer: Buffer.from(input as Uint8Array) })).value, files)
-    },
-    markdown: ({ input }: Task, files: Files) => toMarkdown(input as string, files),
-    /** No script runs, nothing is loaded. */
-    article: async ({ input, url }: Task, files: Files) => {
-      const { Window } = await load(files["happy-dom"])
-      const { Readability } = (await load(files["@mozilla/readability"])).default
-      const window = new Window({
-        url,
-        settings: {
-          disableJavaScriptEvaluation: true,
-          disableJavaScriptFileLoading: true,
-          disableCSSFileLoading: true,
-          disableIframePageLoading: true
-        }
-      })
-      try {
-        const document = new window.DOMParser().parseFromString(input, "text/html")
-        const { title } = document
-        const found = new Readability(document, { charThreshold: 200 }).parse()
-        return [found?.title || title, found?.content || input]
-      } finally {
-        await window.happyDOM.close()
-      }
-    }
-  }
-
-  port.on("message", ({ files, task }: { readonly task: Task; readonly files: Files }) => {
-    void readers[task.reader](task, files).then(
-      (output) => port.postMessage({ output }),
-      (error) => port.postMessage({ problem: String(error) })
-    )
-  })
-}
-
 /** Some build tools name functions with a helper of theirs, which the text alone does not bring along. */
 const source = `globalThis.__name = (fn) => fn
-;(${serve.toString()})(require("node:worker_threads").parentPort, (file) => import(file))`
+;(${worker.toString()})(require("node:worker_threads").parentPort, (file) => import(file), {
+  office: ${officeText.toString()},
+  references: ${references.toString()}
+})`

@@ -1,6 +1,7 @@
 /** The connection of all connectors on Redis: one server, a cluster, or the master that Sentinels know; with or without TLS. */
 import { Config, Duration, Effect, Redacted, Schema, type Scope } from "effect"
 import type { Cluster, Redis, RedisOptions } from "ioredis"
+import { createHash } from "node:crypto"
 import { BootError } from "../kernel/BootError.ts"
 import { ByteSize } from "../kernel/ByteSize.ts"
 import * as Connector from "../kernel/Connector.ts"
@@ -122,10 +123,27 @@ export const make = Effect.fnUntraced(function*(
   // cluster waits for a node without an end.
   const timed = redis instanceof ioredis.Cluster ? attempt : command
   return {
-    run: (method, script, keys, ...args) => timed(method, () => redis.eval(script, keys.length, ...keys, ...args)),
+    run: (method, script, keys, ...args) =>
+      timed(method, () =>
+        redis.evalsha(digestOf(script), keys.length, ...keys, ...args).catch((error: unknown) => {
+          // The server has not seen the script since it started, and has done nothing.
+          if (!(error instanceof Error && error.message.startsWith("NOSCRIPT"))) throw error
+          return redis.eval(script, keys.length, ...keys, ...args)
+        })),
     memory
   }
 })
+
+/** Servers know scripts by these: https://redis.io/docs/latest/commands/evalsha/ */
+const digestOf = (script: string): string => {
+  const known = digests.get(script)
+  if (known !== undefined) return known
+  const digest = createHash("sha1").update(script).digest("hex")
+  digests.set(script, digest)
+  return digest
+}
+/** As many as there are scripts in this program. */
+const digests = new Map<string, string>()
 
 const warnOfMore = (maxMemory: number, servers: ReadonlyArray<{ readonly maxBytes: number }>) => {
   const total = servers.some(({ maxBytes }) => maxBytes === 0)

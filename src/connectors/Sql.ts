@@ -101,7 +101,7 @@ const database = (
   ) =>
     client.pipe(
       Effect.flatMap(use),
-      Effect.mapInputContext((context: Context.Context<R>) => outside(context)),
+      outside,
       // What fails at the end of a transaction is a defect there.
       Effect.catchSomeDefect((defect) => isSqlError(defect) ? Option.some(Effect.fail(defect)) : Option.none()),
       Effect.mapError((error) =>
@@ -114,8 +114,14 @@ const database = (
 }
 
 /** Without the transaction of another database that the caller may be in: a client takes any it finds for its own. */
-const outside = <R>(context: Context.Context<R>): Context.Context<R> =>
-  Context.omit(connectionOfTransaction)(context) as Context.Context<R>
+const outside = <A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+  Effect.contextWithEffect((context: Context.Context<R>) =>
+    // Most callers are in none: a copy of all that is in the context costs as much as the statement.
+    context.unsafeMap.has(connectionOfTransaction.key)
+      ? Effect.mapInputContext(self, (all: Context.Context<R>) =>
+        Context.omit(connectionOfTransaction)(all) as Context.Context<R>)
+      : self
+  )
 const connectionOfTransaction = Context.GenericTag<TransactionConnection, unknown>(
   "@effect/sql/SqlClient/TransactionConnection"
 )

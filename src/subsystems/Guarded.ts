@@ -1,5 +1,5 @@
 /** What the stores of guarded data have in common: addresses, the list that decides, and writes that cannot be outrun. */
-import { type Context, Effect, Either, Option, ParseResult, RcMap, Schema, type Scope } from "effect"
+import { type Context, Effect, Either, Option, RcMap, Schema, type Scope } from "effect"
 import { ConnectorError, isConflict } from "../kernel/ConnectorError.ts"
 import * as Access from "../security/Access.ts"
 import * as Acl from "../security/Acl.ts"
@@ -48,9 +48,9 @@ export const make = Effect.fnUntraced(function*(service: string): Effect.fn.Retu
       return Effect.catchAll(self, (error) => isConflict(error) ? again : Effect.fail(error))
     },
     locate: (operation, key) =>
-      Effect.flatMap(
-        guard.candidate(operation),
-        (who) => Effect.map(Address.resolve(key, who), ({ home, key }) => ({ operation, who, home, key }))
+      guard.asking(
+        operation,
+        (who) => Either.map(Address.resolve(key, who), ({ home, key }) => ({ operation, who, home, key }))
       ),
     check: ({ home, key, operation }, level, found) =>
       guard.check(Option.isSome(found) ? found.value.acl : Access.ofHome(home), { operation, level, resource: key })
@@ -133,41 +133,45 @@ export interface Envelope {
 }
 
 const Head = Schema.Struct({ acl: Acl.Acl, metadata: Schema.optionalWith(Metadata, { default: () => ({}) }) })
-const decode = ParseResult.decodeUnknownEither(Schema.parseJson(Head))
-
-/** Most data of a program have no metadata and one of few lists: those that were read lately are not read again. */
-const heads = new Map<string, Option.Option<typeof Head.Type>>()
+/** Most data of a program have no metadata and one of few lists: what was read lately of such text is not read again. */
+export const remembering = <A extends { readonly metadata: Metadata }>(
+  decode: (text: string) => Option.Option<A>
+): (text: string) => Option.Option<A> => {
+  const heads = new Map<string, Option.Option<A>>()
+  return (text) => {
+    const known = heads.get(text)
+    if (known !== undefined) return known
+    const head = decode(text)
+    if (Option.isSome(head) && text.length <= maxHeadLength && Object.keys(head.value.metadata).length === 0) {
+      if (heads.size >= maxHeads) heads.clear()
+      heads.set(text, frozen(head))
+    }
+    return head
+  }
+}
 const maxHeads = 1000
 const maxHeadLength = 500
 
-const decodeHead = (text: string): Option.Option<typeof Head.Type> => {
-  const known = heads.get(text)
-  if (known !== undefined) return known
-  const head = Either.getRight(decode(text))
-  if (Option.isSome(head) && text.length <= maxHeadLength && Object.keys(head.value.metadata).length === 0) {
-    if (heads.size >= maxHeads) heads.clear()
-    heads.set(text, frozen(head))
-  }
-  return head
-}
-
-/** What several readers get at once none of them may change. */
+/** What several readers get at once none of them may change. An `Option` nobody can, and there is only one that is none. */
 const frozen = <A>(value: A): A => {
-  if (typeof value === "object" && value !== null) Object.values(Object.freeze(value)).forEach(frozen)
+  if (Option.isOption(value)) Option.map(value, frozen)
+  else if (typeof value === "object" && value !== null) Object.values(Object.freeze(value)).forEach(frozen)
   return value
 }
+
+const decodeHead = remembering(Schema.decodeOption(Schema.parseJson(Head)))
 
 export const pack = ({ acl, metadata, value }: Envelope): string =>
   // Joined, not concatenated: the result is one piece of memory instead of a tree of them.
   [JSON.stringify(Object.keys(metadata).length === 0 ? { acl } : { acl, metadata }), value].join("\n")
 
 /** Fails with `Corrupted` on anything {@link pack} did not make: unreadable is refused, not open. */
-export const unpack = (service: string, key: string, text: string): Effect.Effect<Envelope, ConnectorError> => {
+export const unpack = (service: string, key: string, text: string): Either.Either<Envelope, ConnectorError> => {
   const end = text.indexOf("\n")
   const head = end < 0 ? Option.none() : decodeHead(text.slice(0, end))
   return Option.isSome(head)
-    ? Effect.succeed({ acl: head.value.acl, metadata: head.value.metadata, value: text.slice(end + 1) })
-    : Effect.fail(
+    ? Either.right({ acl: head.value.acl, metadata: head.value.metadata, value: text.slice(end + 1) })
+    : Either.left(
       new ConnectorError({
         connector: service,
         method: "get",

@@ -65,6 +65,48 @@ export const suite = <E>(
           }
         }))
 
+      it.scoped("says of an answer whether all of it has come, and gives what came first before the rest", () =>
+        Effect.gen(function*() {
+          const server = yield* HttpServer.make(({ method, url }, response) => {
+            switch (url) {
+              case "/announced":
+                return void response.writeHead(200, { "content-length": 5 }).end("whole")
+              case "/chunked":
+                response.write("who")
+                return void response.end("le")
+              case "/empty":
+                return void response.writeHead(204).end()
+              case "/late":
+                response.write("who")
+                return void setTimeout(() =>
+                  response.end("le"), 50)
+              case "/broken":
+                response.writeHead(200, { "content-length": 9 }).write("who")
+                return void setTimeout(() => response.destroy(), 50)
+            }
+            return void response.end(method)
+          })
+          const opened = (path: string, maxBytes = 5) =>
+            Effect.scoped(
+              Effect.flatMap(OutboundConnector, (outbound) =>
+                outbound.open(request(`${server.url}/${path}`, { maxBytes }))).pipe(
+                  Effect.flatMap(({ body, isWhole }) =>
+                    Effect.map(
+                      Stream.runCollect(body),
+                      (chunks) => ({ isWhole, text: Buffer.concat([...chunks]).toString() })
+                    )
+                  )
+                )
+            )
+          assert.deepStrictEqual(yield* opened("announced"), { isWhole: true, text: "whole" })
+          assert.strictEqual((yield* opened("chunked")).text, "whole")
+          assert.deepStrictEqual(yield* opened("empty"), { isWhole: true, text: "" })
+          assert.deepStrictEqual(yield* opened("late"), { isWhole: false, text: "whole" })
+          assert.strictEqual((yield* Effect.flip(opened("announced", 4)))._tag, "ResponseTooLarge")
+          assert.strictEqual((yield* Effect.flip(opened("late", 4)))._tag, "ResponseTooLarge")
+          assert.strictEqual((yield* Effect.flip(opened("broken", 20)))._tag, "ConnectorError")
+        }))
+
       it.scoped("closes the connection of an opened answer with its scope, read or not", () =>
         Effect.gen(function*() {
           const begun = HttpServer.make((_, response) =>
@@ -79,16 +121,16 @@ export const suite = <E>(
           const pieces: Array<string> = []
           const fiber = yield* Effect.fork(Effect.scoped(Effect.flatMap(opened(reading), ({ body }) =>
             Stream.runForEach(body, (piece) =>
-              Effect.sync(() => pieces.push(Buffer.from(piece).toString()))))))
+              Effect.sync(() =>
+                pieces.push(Buffer.from(piece).toString())
+              )))))
           yield* Effect.repeat(Effect.sleep("5 millis"), {
             until: () =>
               pieces.length > 0
           })
           assert.deepStrictEqual(pieces, ["begun"])
           yield* Fiber.interrupt(fiber)
-          yield* Effect.promise(() =>
-            reading.aborted
-          )
+          yield* Effect.promise(() => reading.aborted)
         }))
 
       it.scoped("takes any status for an answer, a redirect too", () =>

@@ -1,10 +1,10 @@
-/** ApiDocuments with the OpenAPI Initiative's schemas (Swagger Parser), values judged by Ajv. */
+/** ApiDocuments with the OpenAPI Initiative's schemas (Swagger Parser, in a thread), values judged by Ajv. */
 import type { ValidateFunction } from "ajv"
 import { Effect, Schema } from "effect"
 import * as Connector from "../../kernel/Connector.ts"
 import { ConnectorError } from "../../kernel/ConnectorError.ts"
 import * as ApiDocuments from "../../subsystems/io/ApiDocuments.ts"
-import { withBounds, withoutReferences } from "./References.ts"
+import * as ReaderThreads from "../ReaderThreads.ts"
 
 const SwaggerParserSettings = Schema.Struct({
   /** Values in a document, references written out: what refers to itself many times over would fill the memory. */
@@ -17,20 +17,14 @@ export const SwaggerParser = Connector.make({
   service: ApiDocuments.layer,
   settings: SwaggerParserSettings,
   make: ({ maxValues }) =>
-    Effect.sync(() => {
+    Effect.map(ReaderThreads.make, (reading) => {
       const compiled = new WeakMap<object, ValidateFunction>()
       return ApiDocuments.ApiDocumentsConnector.of({
         parse: (text) =>
-          Effect.flatMap(parser, (parser) =>
-            Effect.tryPromise({
-              // Written out before it is judged: the parser itself would follow references without bound.
-              try: async () => {
-                const tree = withoutReferences(await parser.parse(place, options(text)), maxValues)
-                await parser.validate(structuredClone(tree) as never)
-                return withBounds(tree)
-              },
-              catch: (cause) => new ApiDocuments.InvalidApiDocument({ problem: sentence(cause) })
-            })),
+          Effect.mapBoth(reading({ reader: "api", input: text, maxValues }), {
+            onFailure: toError,
+            onSuccess: ([tree = "{}"]): unknown => JSON.parse(tree)
+          }),
         problems: (schema, value) =>
           Effect.map(validator, (ajv) => {
             const validate = compiled.get(schema) ?? compile(ajv, schema)
@@ -50,18 +44,16 @@ export const SwaggerParser = Connector.make({
 /** `ApiDocuments` as every system has it. */
 export const SwaggerParserLive = SwaggerParser.layer({})
 
-const loaded = <A>(packageName: string, load: () => Promise<A>) =>
-  Effect.mapError(
-    Connector.vendor("SwaggerParser", packageName, load),
-    ({ cause, problem }) =>
-      new ConnectorError({ connector: "SwaggerParser", method: "load", reason: "Unsupported", detail: problem, cause })
-  )
+const unsupported = (detail: string, cause?: unknown) =>
+  new ConnectorError({ connector: "SwaggerParser", method: "load", reason: "Unsupported", detail, cause })
 
-const parser = loaded("@apidevtools/swagger-parser", async () => (await import("@apidevtools/swagger-parser")).default)
-
-const validator = Effect.map(
-  loaded("ajv", async () => (await import("ajv/dist/2020.js")).Ajv2020),
-  (Ajv) => new Ajv({ strict: false, validateFormats: false, allErrors: true, addUsedSchema: false, logger: false })
+const validator = Effect.mapBoth(
+  Connector.vendor("SwaggerParser", "ajv", async () => (await import("ajv/dist/2020.js")).Ajv2020),
+  {
+    onFailure: ({ cause, problem }) => unsupported(problem, cause),
+    onSuccess: (Ajv) =>
+      new Ajv({ strict: false, validateFormats: false, allErrors: true, addUsedSchema: false, logger: false })
+  }
 )
 type Ajv = Effect.Effect.Success<typeof validator>
 
@@ -74,17 +66,7 @@ const compile = (ajv: Ajv, schema: ApiDocuments.JsonSchema): ValidateFunction =>
   }
 }
 
-/** The parser wants to know where a document is; there is nothing but what was given. */
-const place = "document"
-const options = (text: string) => ({
-  resolve: {
-    file: false as const,
-    http: false as const,
-    given: { order: 1, canRead: true, read: () => text }
-  }
-})
-
-const sentence = (cause: unknown): string =>
-  cause instanceof Error
-    ? cause.message.replace(/\s+/g, " ").slice(0, 500)
-    : "it cannot be read"
+const toError = ({ problem, reason }: ReaderThreads.Unread) =>
+  reason === "Missing"
+    ? unsupported("the package is not installed: npm install @apidevtools/swagger-parser")
+    : new ApiDocuments.InvalidApiDocument({ problem: problem.replace(/\s+/g, " ").slice(0, 500) })

@@ -67,6 +67,7 @@ export const LocalStorageCache = Connector.make({
         const version = Option.map(found, ({ version }) => version)
         yield* files.put<never, never>(path, headerOf(key, expires), Buffer.from(value), version)
       }),
+      overwrite: Cache.withoutOverwrite,
       touch: Effect.fnUntraced(function*(key, timeToLive, expected) {
         const path = pathOf(key)
         const { now } = yield* replaceable("touch", path, Option.some(expected))

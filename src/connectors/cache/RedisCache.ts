@@ -47,6 +47,11 @@ export const RedisCache = Connector.make({
           randomUUID(),
           timeToLive === "keep" ? "keep" : millisOf(timeToLive)
         ),
+      overwrite: (key, value, timeToLive, start) =>
+        Effect.map(
+          run("overwrite", scripts.overwrite, key, start, value, randomUUID(), millisOf(timeToLive)),
+          (written) => written === 1
+        ),
       touch: (key, timeToLive, expected) => change("touch", scripts.touch, key, expected, millisOf(timeToLive)),
       remove: (key, expected) => change("remove", scripts.remove, key, expected)
     })
@@ -73,10 +78,14 @@ const expire = (argument: number) =>
   `if ARGV[${argument}] == "never" then redis.call("PERSIST", KEYS[1])
    elseif ARGV[${argument}] ~= "keep" then redis.call("PEXPIRE", KEYS[1], ARGV[${argument}]) end`
 
+const set = `redis.call("HSET", KEYS[1], "value", ARGV[2], "version", ARGV[3])\n${expire(4)}`
+
 const scripts = {
   get: `local found = redis.call("HMGET", KEYS[1], "value", "version")
    return { found[1], found[2], redis.call("PTTL", KEYS[1]) }`,
-  set: guarded(`redis.call("HSET", KEYS[1], "value", ARGV[2], "version", ARGV[3])\n${expire(4)}`),
+  set: guarded(set),
+  overwrite: `local stored = redis.call("HGET", KEYS[1], "value")
+   if stored and string.sub(stored, 1, #ARGV[1]) ~= ARGV[1] then return 0 end\n${set}\nreturn 1`,
   touch: guarded(expire(2)),
   remove: guarded(`redis.call("DEL", KEYS[1])`)
 }

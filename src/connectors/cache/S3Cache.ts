@@ -86,6 +86,7 @@ export const S3Cache = Connector.make({
           )
         )
       }),
+      overwrite: Cache.withoutOverwrite,
       touch: Effect.fnUntraced(function*(key, timeToLive, expected) {
         const { etag } = yield* alive("touch", expected)
         const found = yield* read("touch", key)

@@ -129,6 +129,8 @@ export const TieredCache = Connector.make({
           })))
       }),
       set: (key, value, timeToLive, expected) => change(key, last.set(key, value, timeToLive, expected), fetch(key)),
+      // The upper tiers must forget the entry first.
+      overwrite: Cache.withoutOverwrite,
       touch: (key, timeToLive, expected) => change(key, last.touch(key, timeToLive, expected), fetch(key)),
       remove: (key, expected) => change(key, last.remove(key, expected), remember(key, upper.length, Option.none()))
     })

@@ -2,11 +2,14 @@
  * Code in QuickJS, an engine of its own in WebAssembly: a heap for each call, and nothing of the host in it. Sandboxes run in
  * threads, which are ended when a call does not end by itself. https://github.com/justjake/quickjs-emscripten
  */
-import { Cause, Deferred, Duration, Effect, Option, Pool, Queue, Redacted, Schema } from "effect"
+import { Cause, Duration, Effect, Option, Pool, Queue, Random, Redacted, Schema } from "effect"
 import { createRequire } from "node:module"
 import { Worker } from "node:worker_threads"
 import * as Connector from "../../kernel/Connector.ts"
 import { ConnectorError } from "../../kernel/ConnectorError.ts"
+import * as Deadlines from "../../kernel/Deadlines.ts"
+import * as Scoped from "../../kernel/Scoped.ts"
+import * as Tenants from "../../security/Tenants.ts"
 import * as Code from "../../subsystems/compute/Code.ts"
 import { guest } from "./SandboxGuest.ts"
 import { type Called, type Done, type Run, type Settled, worker } from "./SandboxWorker.ts"
@@ -14,6 +17,8 @@ import { type Called, type Done, type Run, type Settled, worker } from "./Sandbo
 const ECMASandboxSettings = Schema.Struct({
   /** Threads, and so calls at once; others wait. They start when they are needed. Default: 2. */
   workers: Schema.optionalWith(Schema.Int.pipe(Schema.between(1, 64)), { default: () => 2 }),
+  /** Of these, for one team, or one candidate that is in none. Default: half, at least one. */
+  workersPerTenant: Schema.optional(Schema.Int.pipe(Schema.positive())),
   /** How long a call waits for a free thread before it is refused, in milliseconds. Default: 30 seconds. */
   patience: Schema.optionalWith(Schema.DurationFromMillis, { default: () => Duration.seconds(30) })
 })
@@ -23,14 +28,16 @@ export const ECMASandbox = Connector.make({
   contract: Code.CodeConnector,
   service: Code.layer,
   settings: ECMASandboxSettings,
-  make: Effect.fnUntraced(function*({ patience, workers }) {
+  make: Effect.fnUntraced(function*({ patience, workers, workersPerTenant }) {
     const engine = yield* Connector.lazily(
       "ECMASandbox",
       quickjs,
       Effect.sync(() => createRequire(import.meta.url).resolve(quickjs))
     )
+    const deadlines = yield* Deadlines.make(patience)
+    const place = yield* Tenants.places(workers, workersPerTenant)
     const pool = yield* Pool.makeWithTTL({
-      acquire: Effect.flatMap(engine, startThread),
+      acquire: Effect.flatMap(engine, (engine) => startThread(engine, deadlines)),
       min: 0,
       max: workers,
       timeToLive: "1 minute"
@@ -38,7 +45,7 @@ export const ECMASandbox = Connector.make({
 
     const run = (call: Code.Call) =>
       Effect.scoped(Effect.gen(function*() {
-        const thread = yield* Effect.timeoutFail(Pool.get(pool), { duration: patience, onTimeout: busy })
+        const thread = yield* deadlines.within(busy)(Effect.zipRight(place, Pool.get(pool)))
         // A thread that was left before its answer is still at work, or waits for an answer nobody gives.
         const [elapsed, message] = yield* Effect.timed(thread.run(call)).pipe(
           Effect.onError(() => Pool.invalidate(pool, thread))
@@ -67,13 +74,20 @@ export const ECMASandboxLive = ECMASandbox.layer({})
 
 const quickjs = "quickjs-emscripten"
 
-type Message = Called | Done | { readonly type: "lost"; readonly cause: unknown }
+type Message = Called | Ended
+type Ended = Done | { readonly type: "lost"; readonly cause: unknown }
+
+/** A function of the host crashed, or the thread is stuck: told by this side. */
+interface GivenUp {
+  readonly type: "givenUp"
+  readonly cause: Cause.Cause<Code.CodeLimitExceeded>
+}
 
 /** Beyond the limits of a call, which the thread keeps itself, unless it is stuck. */
 const grace = Duration.millis(500)
 
-const startThread = Effect.fnUntraced(function*(engine: string) {
-  const inbox = yield* Queue.unbounded<Message>()
+const startThread = Effect.fnUntraced(function*(engine: string, deadlines: Deadlines.Deadlines) {
+  const inbox = yield* Queue.unbounded<Message | GivenUp>()
   const thread = yield* Effect.acquireRelease(
     Effect.sync(() => {
       const started = new Worker(source, {
@@ -113,48 +127,60 @@ const startThread = Effect.fnUntraced(function*(engine: string) {
       Effect.flatMap(post)
     )
 
+  const giveUp = (cause: GivenUp["cause"]) => void Queue.unsafeOffer(inbox, { type: "givenUp", cause })
+
+  /** The thread stays awake for the call, and is given up when it is not done with it long after it should be. */
+  const busyWith = ({ limits }: Code.Call) =>
+    Scoped.make(() => {
+      thread.ref()
+      const after = Duration.toMillis(limits.timeout) + Duration.toMillis(grace)
+      return deadlines.start(() => giveUp(Cause.fail(Code.exceeded("timeout", limits))), after)
+    }, (deadline) => {
+      deadlines.cancel(deadline)
+      thread.unref()
+    })
+
   const run = (call: Code.Call) =>
     Effect.scoped(Effect.gen(function*() {
-      yield* Effect.acquireRelease(Effect.sync(() => thread.ref()), () => Effect.sync(() => thread.unref()))
-      const crashed = yield* Deferred.make<never>()
-      yield* post(requestOf(call))
-      const next = Effect.raceFirst(Queue.take(inbox), Deferred.await(crashed))
+      yield* busyWith(call)
+      yield* post(yield* requestOf(call))
       for (;;) {
-        const message = yield* next
+        const message = yield* Queue.take(inbox)
+        if (message.type === "givenUp") return yield* Effect.failCause(message.cause)
         if (message.type !== "called") return message
         // A defect of a function of the host is not the fault of the code.
         yield* Effect.forkScoped(Effect.onError(answer(message, call.functions), (cause) =>
-          Cause.isInterruptedOnly(cause) ? Effect.void : Deferred.failCause(crashed, cause as Cause.Cause<never>)))
+          Cause.isInterruptedOnly(cause) ? Effect.void : Effect.sync(() =>
+            giveUp(cause)
+          )))
       }
-    })).pipe(
-      Effect.timeoutFail({
-        duration: Duration.sum(call.limits.timeout, grace),
-        onTimeout: () =>
-          Code.exceeded("timeout", call.limits)
-      })
-    )
+    }))
   return { run }
 })
 
-const requestOf = ({ code, functions, inputs, limits, main, secrets }: Code.Call): Run => ({
-  type: "run",
-  code,
-  parameters: main.parameters === undefined ? "" : JSON.stringify(main.parameters),
-  inputs,
-  secrets: JSON.stringify(Redacted.value(secrets)),
-  functions: JSON.stringify(Object.keys(functions)),
-  limits: {
-    timeoutMillis: Duration.toMillis(limits.timeout),
-    cpuMillis: Duration.toMillis(limits.cpu ?? limits.timeout),
-    memoryBytes: limits.memoryBytes,
-    outputBytes: limits.outputBytes,
-    logBytes: limits.logBytes
-  }
-})
+const requestOf = ({ code, functions, inputs, limits, main, secrets }: Code.Call) =>
+  Effect.map(seed, (seed): Run => ({
+    type: "run",
+    code,
+    parameters: main.parameters === undefined ? "" : JSON.stringify(main.parameters),
+    inputs,
+    secrets: JSON.stringify(Redacted.value(secrets)),
+    functions: JSON.stringify(Object.keys(functions)),
+    seed: JSON.stringify(seed),
+    limits: {
+      timeoutMillis: Duration.toMillis(limits.timeout),
+      cpuMillis: Duration.toMillis(limits.cpu ?? limits.timeout),
+      memoryBytes: limits.memoryBytes,
+      outputBytes: limits.outputBytes,
+      logBytes: limits.logBytes
+    }
+  }))
+
+const seed = Effect.all(Array.from({ length: 4 }, () => Random.nextIntBetween(-(2 ** 31), 2 ** 31)))
 
 const settled = (
   call: Code.Call,
-  message: Exclude<Message, Called>,
+  message: Ended,
   elapsed: Duration.Duration
 ): Effect.Effect<Code.Ran, Code.RunError> => {
   if (message.type === "lost") return unavailable("its thread ended before the code did", message.cause)

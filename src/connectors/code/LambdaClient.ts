@@ -51,11 +51,18 @@ export const open = (settings: Settings): Effect.Effect<
         (sdk): Client => (method, request, timeout = settings.timeout) =>
           Effect.tryPromise({
             try: (abortSignal) => request(sdk, { abortSignal }),
-            catch: (cause) => toError(method, cause)
-          }).pipe(Effect.timeoutFail({
-            duration: timeout,
-            onTimeout: () => failure(method, "Timeout", `no answer of AWS in ${Duration.format(timeout)}`)
-          }))
+            catch: (cause) => toError(method, cause, account !== undefined)
+          }).pipe(
+            Effect.catchAll(({ error, said }) =>
+              account !== undefined || expected.has(error.reason)
+                ? error
+                : Effect.zipRight(Effect.logWarning(`AWSLambda.${method}: ${said}`), error)
+            ),
+            Effect.timeoutFail({
+              duration: timeout,
+              onTimeout: () => failure(method, "Timeout", `no answer of AWS in ${Duration.format(timeout)}`)
+            })
+          )
       )
   )
 
@@ -70,16 +77,23 @@ const credentialsOf = ({ accessKeyId, secretAccessKey }: Settings, account: Vend
 export const failure = (method: string, reason: Reason, detail: string) =>
   new ConnectorError({ connector: "AWSLambda", method, reason, detail })
 
-/** https://docs.aws.amazon.com/lambda/latest/api/CommonErrors.html */
-const toError = (method: string, cause: unknown): ConnectorError => {
+/**
+ * https://docs.aws.amazon.com/lambda/latest/api/CommonErrors.html; what AWS says names roles and accounts, so it is for whoever's
+ * account it is.
+ */
+const toError = (method: string, cause: unknown, isOwn: boolean) => {
   const error = cause instanceof Error ? cause : new Error("unknown error")
   const status = "$metadata" in error
     ? (error.$metadata as { readonly httpStatusCode?: number }).httpStatusCode ?? 0
     : 0
   const reason = reasons.find(([pattern]) => pattern.test(error.name))?.[1] ??
     (status === 429 ? "RateLimited" : status >= 500 || status < 400 ? "Unavailable" : "InvalidInput")
-  return failure(method, reason, `${error.name}: ${error.message.slice(0, 200)}`)
+  const said = `${error.name}: ${error.message.slice(0, 200)}`
+  return { said, error: failure(method, reason, isOwn ? said : error.name) }
 }
+
+/** Of functions that are made at their first call, by any process. */
+const expected: ReadonlySet<Reason> = new Set(["NotFound", "Conflict"])
 
 const reasons: ReadonlyArray<readonly [RegExp, Reason]> = [
   [/TooManyRequests|Throttl/, "RateLimited"],

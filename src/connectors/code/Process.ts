@@ -11,6 +11,7 @@ import { BootError } from "../../kernel/BootError.ts"
 import * as Connector from "../../kernel/Connector.ts"
 import { ConnectorError } from "../../kernel/ConnectorError.ts"
 import * as Ids from "../../kernel/Ids.ts"
+import * as Tenants from "../../security/Tenants.ts"
 import * as Code from "../../subsystems/compute/Code.ts"
 import { answered, moduleOf } from "./CallMain.ts"
 import * as Child from "./ProcessChild.ts"
@@ -23,7 +24,9 @@ const ProcessSettings = Schema.Struct({
   /** `auto` uses `bwrap` where it is installed. Node needs it. */
   bubblewrap: Schema.optionalWith(Schema.Literal("auto", "always", "never"), { default: () => "auto" as const }),
   /** Processes at once; other calls wait. Default: 4. */
-  concurrency: Schema.optionalWith(Schema.Int.pipe(Schema.between(1, 64)), { default: () => 4 })
+  concurrency: Schema.optionalWith(Schema.Int.pipe(Schema.between(1, 64)), { default: () => 4 }),
+  /** Of these, for one team, or one candidate that is in none. Default: half, at least one. */
+  concurrencyPerTenant: Schema.optional(Schema.Int.pipe(Schema.positive()))
 })
 
 export const Process = Connector.make({
@@ -31,7 +34,7 @@ export const Process = Connector.make({
   contract: Code.CodeConnector,
   service: Code.layer,
   settings: ProcessSettings,
-  make: Effect.fnUntraced(function*({ bubblewrap, concurrency, program, runtime }) {
+  make: Effect.fnUntraced(function*({ bubblewrap, concurrency, concurrencyPerTenant, program, runtime }) {
     const path = (yield* Config.withDefault(Config.string("PATH"), "")).split(delimiter)
     const found = (name: string) =>
       (isAbsolute(name) ? [name] : path.map((folder) => join(folder, name))).find(isExecutable)
@@ -48,7 +51,7 @@ export const Process = Connector.make({
     }
     const folder = yield* workFolder
     const limiter = found("prlimit")
-    const places = yield* Effect.makeSemaphore(concurrency)
+    const place = yield* Tenants.places(concurrency, concurrencyPerTenant)
 
     const file = realpathSync(engine)
     const command = (limits: Code.Limits) => [
@@ -57,7 +60,8 @@ export const Process = Connector.make({
       ...(runtime === "deno" ? Child.denoArguments(limits) : Child.nodeArguments(limits))
     ]
     const run = (call: Code.Call) =>
-      places.withPermits(1)(Effect.gen(function*() {
+      Effect.scoped(Effect.gen(function*() {
+        yield* place
         const { limits } = call
         const logs: Array<Code.LogLine> = []
         const task = taskOf(call, yield* Ids.make("m"))

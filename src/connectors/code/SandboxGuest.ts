@@ -16,8 +16,8 @@ export const guest = `(function (log, done, call, later, forget) {
     return text ?? safely(() => String(value)) ?? typeof value
   }
   const print = (level) => (...values) => { log(level, safely(() => cut(values.map(shown).join(" "))) ?? "") }
-  const define = (name, value) =>
-    Object.defineProperty(globalThis, name, { value, writable: true, configurable: true, enumerable: false })
+  const define = (name, value, on = globalThis) =>
+    Object.defineProperty(on, name, { value, writable: true, configurable: true, enumerable: false })
   const levels = ["debug", "log", "info", "warn", "error"]
   define("console", Object.fromEntries(levels.map((level) => [level, print(level)])))
   console.trace = console.log
@@ -55,8 +55,23 @@ export const guest = `(function (log, done, call, later, forget) {
     })
   }
 
+  // Every call starts from the same memory, and with it the engine's own random numbers: https://pracrand.sourceforge.net, sfc32
+  const randomFrom = (a, b, c, counter) => {
+    const next = () => {
+      const sum = (a + b | 0) + counter | 0
+      counter = counter + 1 | 0
+      a = b ^ b >>> 9
+      b = c + (c << 3) | 0
+      c = (c << 21 | c >>> 11) + sum | 0
+      return sum >>> 0
+    }
+    for (let n = 0; n < 12; n++) next()
+    return () => ((next() >>> 5) * 67108864 + (next() >>> 6)) / 9007199254740992
+  }
+
   return {
-    prepare: (names, secrets) => {
+    prepare: (names, secrets, seed) => {
+      define("random", randomFrom(...parse(seed)), Math)
       for (const name of parse(names)) define(name, hostFunction(name))
       const values = parse(secrets)
       if (Object.keys(values).length > 0) define("secrets", Object.freeze(values))

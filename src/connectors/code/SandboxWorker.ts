@@ -3,7 +3,7 @@
  * text, and no file has the same place in the sources, in the build and in the bundle: so it uses nothing from outside of itself.
  */
 import type { MessagePort } from "node:worker_threads"
-import type { QuickJSContext, QuickJSHandle, QuickJSRuntime } from "quickjs-emscripten"
+import type { QuickJSHandle } from "quickjs-emscripten"
 import type { Limit, LogLine } from "../../subsystems/compute/Code.ts"
 
 export interface Run {
@@ -15,6 +15,8 @@ export interface Run {
   readonly secrets: string
   /** JSON: names of the functions of the host. */
   readonly functions: string
+  /** JSON: four integers, which random numbers come from. */
+  readonly seed: string
   readonly limits: {
     readonly timeoutMillis: number
     readonly cpuMillis: number
@@ -52,13 +54,6 @@ export interface Done {
   readonly isReusable: boolean
 }
 
-interface Heap {
-  readonly runtime: QuickJSRuntime
-  readonly vm: QuickJSContext
-  readonly inside: QuickJSHandle
-  host: Host
-}
-
 /** What the inside calls. */
 interface Host {
   readonly log: (level: string, text: () => string) => void
@@ -78,42 +73,66 @@ export const worker = async (require: NodeJS.Require, packagePath: string, guest
   const maxTimers = 1000
   const maxCalls = 100
   const maxLines = 1000
+  const page = 65_536
+  const maxKeptBytes = 64 * 2 ** 20
   const nobody: Host = { log: () => {}, done: () => {}, call: () => {}, later: () => {}, forget: () => {} }
 
-  /** A heap of its own, with all that does not depend on the call already in it. */
-  const makeHeap = (): Heap => {
-    const runtime = quickjs.newRuntime()
-    runtime.setMaxStackSize(256 * 1024)
-    const vm = runtime.newContext()
-    const heap: Heap = { runtime, vm, inside: vm.undefined, host: nobody }
-    const functions = [
-      vm.newFunction("log", (level, text) => heap.host.log(vm.getString(level), () => vm.getString(text))),
-      vm.newFunction(
-        "done",
-        (isOutput, text) =>
-          heap.host.done(vm.dump(isOutput) === true, vm.typeof(text) === "string" ? vm.getString(text) : undefined)
-      ),
-      vm.newFunction(
-        "call",
-        (id, name, args) => heap.host.call(vm.getNumber(id), vm.getString(name), vm.getString(args))
-      ),
-      vm.newFunction("later", (id, millis) => heap.host.later(vm.getNumber(id), vm.getNumber(millis))),
-      vm.newFunction("forget", (id) => heap.host.forget(vm.getNumber(id)))
-    ]
-    const make = vm.unwrapResult(vm.evalCode(guest, "guest.js"))
-    const inside = vm.unwrapResult(vm.callFunction(make, vm.undefined, ...functions))
-    for (const handle of [make, ...functions]) handle.dispose()
-    return Object.assign(heap, { inside })
-  }
-
-  let spare = makeHeap()
+  let host = nobody
+  /** Whether the call that is running has gone too far. */
+  let isOver = () => false
   /** Answers of the host go to the call that is running, if it still is. */
   let settle: (settled: Settled) => void = () => {}
 
-  const run = ({ code, functions, inputs, limits, parameters, secrets }: Run) => {
+  const runtime = quickjs.newRuntime()
+  runtime.setMaxStackSize(256 * 1024)
+  runtime.setInterruptHandler(() => isOver())
+  const vm = runtime.newContext()
+  // Their handles are kept: what the code lets go of would be gone on this side too, where no copy of the memory brings it back.
+  const functions = [
+    vm.newFunction("log", (level, text) => host.log(vm.getString(level), () => vm.getString(text))),
+    vm.newFunction(
+      "done",
+      (isOutput, text) =>
+        host.done(vm.dump(isOutput) === true, vm.typeof(text) === "string" ? vm.getString(text) : undefined)
+    ),
+    vm.newFunction("call", (id, name, args) => host.call(vm.getNumber(id), vm.getString(name), vm.getString(args))),
+    vm.newFunction("later", (id, millis) => host.later(vm.getNumber(id), vm.getNumber(millis))),
+    vm.newFunction("forget", (id) => host.forget(vm.getNumber(id)))
+  ]
+  const make = vm.unwrapResult(vm.evalCode(guest, "guest.js"))
+  const made = vm.unwrapResult(vm.callFunction(make, vm.undefined, ...functions))
+  const handleOf = (name: string) => vm.getProp(made, name)
+  const inside = {
+    prepare: handleOf("prepare"),
+    start: handleOf("start"),
+    failure: handleOf("failure"),
+    settle: handleOf("settle"),
+    fire: handleOf("fire")
+  }
+
+  /** The engine's memory before a call, without the stack: that is empty then, and the only part so large that is. */
+  const piecesOf = (buffer: ArrayBuffer) => {
+    const pieces: Array<{ readonly at: number; bytes: Uint8Array }> = []
+    for (let at = 0; at < buffer.byteLength; at += page) {
+      if (new Uint32Array(buffer, at, page / 4).every((word) => word === 0)) continue
+      const last = pieces.at(-1)
+      const isNear = last !== undefined && at - last.at - last.bytes.length < 2 ** 20
+      const from = isNear ? last.at : at
+      const bytes = new Uint8Array(buffer.slice(from, at + page))
+      if (isNear) last.bytes = bytes
+      else pieces.push({ at, bytes })
+    }
+    return pieces
+  }
+  const fresh = piecesOf(quickjs.getWasmMemory().buffer)
+  /** Whatever a call did in it is as if it had not been. */
+  const renew = () => {
+    const memory = new Uint8Array(quickjs.getWasmMemory().buffer)
+    for (const { at, bytes } of fresh) memory.set(bytes, at)
+  }
+
+  const run = ({ code, functions, inputs, limits, parameters, secrets, seed }: Run) => {
     const started = performance.now()
-    const heap = spare
-    const { inside, runtime, vm } = heap
     const timers = new Map<number, NodeJS.Timeout>()
     const logs: Array<LogLine> = []
     let logLeft = limits.logBytes
@@ -123,7 +142,7 @@ export const worker = async (require: NodeJS.Require, packagePath: string, guest
     let exceeded: Limit | undefined
     let result: Omit<Done, "isReusable"> | undefined
 
-    const isOver = () => {
+    isOver = () => {
       const now = performance.now()
       if (now - started > limits.timeoutMillis) exceeded ??= "timeout"
       else if (cpuMillis + now - sliceStart > limits.cpuMillis) exceeded ??= "cpu"
@@ -135,11 +154,11 @@ export const worker = async (require: NodeJS.Require, packagePath: string, guest
       cpuMillis += performance.now() - sliceStart
       for (const timer of timers.values()) clearTimeout(timer)
       settle = () => {}
-      heap.host = nobody
+      host = nobody
       result = { type: "done", outcome, text, limit, logs, cpuMillis }
     }
 
-    heap.host = {
+    host = {
       log: (level, text) => {
         if (logLeft <= 0 || logs.length >= maxLines) return
         const line = text()
@@ -163,7 +182,7 @@ export const worker = async (require: NodeJS.Require, packagePath: string, guest
           id,
           setTimeout(() => {
             timers.delete(id)
-            enter(() => use("fire", vm.newNumber(id)))
+            enter(() => use(inside.fire, vm.newNumber(id)))
           }, Math.min(millis, limits.timeoutMillis + 1))
         )
       },
@@ -176,7 +195,7 @@ export const worker = async (require: NodeJS.Require, packagePath: string, guest
       calls--
       enter(() =>
         use(
-          "settle",
+          inside.settle,
           vm.newNumber(id),
           isOutput ? vm.true : vm.false,
           text === undefined ? vm.undefined : vm.newString(text)
@@ -185,18 +204,15 @@ export const worker = async (require: NodeJS.Require, packagePath: string, guest
     }
 
     /** Calls a function on the inside; what it throws ends the call. */
-    const use = (name: string, ...args: Array<QuickJSHandle>) => {
-      const fn = vm.getProp(inside, name)
+    const use = (fn: QuickJSHandle, ...args: Array<QuickJSHandle>) => {
       const result = vm.callFunction(fn, vm.undefined, ...args)
-      for (const handle of [fn, ...args]) handle.dispose()
+      for (const handle of args) handle.dispose()
       if (result.error === undefined) return result.value.dispose()
       fail(result.error)
     }
     const fail = (error: QuickJSHandle) => {
       if (result === undefined && exceeded === undefined) {
-        const describe = vm.getProp(inside, "failure")
-        const described = vm.callFunction(describe, vm.undefined, error)
-        describe.dispose()
+        const described = vm.callFunction(inside.failure, vm.undefined, error)
         const text = described.error === undefined ? vm.getString(described.value) : undefined
         ;(described.error ?? described.value).dispose()
         if (exceeded === undefined && text === undefined) exceeded = "memory"
@@ -227,26 +243,20 @@ export const worker = async (require: NodeJS.Require, packagePath: string, guest
       if (result !== undefined) leave(result)
     }
 
-    /** The next call finds a fresh heap waiting. What ran out of memory may not be taken apart any more. */
+    /** Memory never shrinks, so that a thread whose code took much of it is let go. */
     const leave = (done: Omit<Done, "isReusable">) => {
-      let isReusable = done.outcome !== "broken" && exceeded === undefined
-      try {
-        if (isReusable) { for (const one of [inside, vm, runtime]) one.dispose() }
-      } catch {
-        isReusable = false
-      }
+      const isReusable = done.outcome !== "broken" && quickjs.getWasmMemory().buffer.byteLength <= maxKeptBytes
       parentPort.postMessage({ ...done, isReusable } satisfies Done)
-      if (isReusable) spare = makeHeap()
+      if (isReusable) renew()
     }
 
     runtime.setMemoryLimit(limits.memoryBytes)
-    runtime.setInterruptHandler(isOver)
     enter(() => {
-      use("prepare", vm.newString(functions), vm.newString(secrets))
+      use(inside.prepare, vm.newString(functions), vm.newString(secrets), vm.newString(seed))
       if (result !== undefined) return
       const main = vm.evalCode(`${code}\n;main`, "code.js", { type: "global" })
       if (main.error !== undefined) return fail(main.error)
-      use("start", main.value, vm.newString(parameters), vm.newString(inputs))
+      use(inside.start, main.value, vm.newString(parameters), vm.newString(inputs))
     })
   }
 

@@ -13,6 +13,8 @@ const BrowserSettings = Schema.Struct({
   ...Chromium.settings,
   /** Screens at a time, each with some 200 MB; more are refused. */
   sessions: Schema.optionalWith(Schema.Int.pipe(Schema.positive()), { default: () => 4 }),
+  /** Of these, for one team, or one candidate that is in none. Default: half, at least one. */
+  sessionsPerTenant: Schema.optional(Schema.Int.pipe(Schema.positive())),
   /** Of each thing a page loads. */
   maxBytes: Schema.optionalWith(ByteSize, { default: () => 20 * 2 ** 20 })
 })
@@ -23,9 +25,10 @@ export const BrowserComputer = Connector.make({
   contract: Computer.ComputerConnector,
   service: Computer.layer,
   settings: BrowserSettings,
-  make: ({ maxBytes, sessions, ...program }) =>
+  make: ({ maxBytes, sessions, sessionsPerTenant, ...program }) =>
     Effect.succeed(Computer.ComputerConnector.of({
       sessions,
+      sessionsPerTenant,
       open: Effect.fnUntraced(function*({ height, width }, judge) {
         const browser = yield* Effect.catchTag(
           Chromium.launch(name, program),
@@ -75,6 +78,7 @@ export const BrowserComputerLive = BrowserComputer.layerConfig({
   executable: Config.withDefault(Config.string("CHROMIUM_PATH"), "/usr/bin/chromium"),
   sandbox: Config.withDefault(Config.boolean("CHROMIUM_SANDBOX"), true),
   sessions: Config.withDefault(Config.integer("COMPUTER_SESSIONS"), 4),
+  sessionsPerTenant: Config.succeed(undefined),
   maxBytes: Config.succeed(20 * 2 ** 20)
 })
 

@@ -43,7 +43,7 @@ export const GoogleImages = Connector.make({
   service: Images.standalone,
   settings: GoogleImagesSettings,
   make: Effect.fnUntraced(function*(settings) {
-    const vendor = yield* VendorFetch.make("GoogleAI", settings.timeout)
+    const loaded = yield* Connector.onFirstUse("GoogleAI", VendorFetch.make("GoogleAI", settings.timeout))
 
     const call = <A, I>(
       request: Images.ProviderRequest,
@@ -54,9 +54,9 @@ export const GoogleImages = Connector.make({
       const { apiKey, baseURL, modelId, policy } = request
       const base = (baseURL ?? settings.baseURL ?? "https://generativelanguage.googleapis.com").replace(/\/+$/, "")
       const url = `${base}/v1beta/models/${encodeURIComponent(modelId)}:${method}`
-      return Effect.flatMap(
-        post(vendor.policed(policy), url, { "x-goog-api-key": secret(apiKey) }, body),
-        (answer) => Effect.mapError(Schema.decodeUnknown(schema)(answer), () => unreadable("GoogleAI"))
+      return loaded.pipe(
+        Effect.flatMap((vendor) => post(vendor.policed(policy), url, { "x-goog-api-key": secret(apiKey) }, body)),
+        Effect.flatMap((answer) => Effect.mapError(Schema.decodeUnknown(schema)(answer), () => unreadable("GoogleAI")))
       )
     }
 

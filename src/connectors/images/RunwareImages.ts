@@ -22,7 +22,7 @@ export const RunwareImages = Connector.make({
   service: Images.standalone,
   settings: RunwareImagesSettings,
   make: Effect.fnUntraced(function*(settings) {
-    const vendor = yield* VendorFetch.make("Runware", settings.timeout)
+    const loaded = yield* Connector.onFirstUse("Runware", VendorFetch.make("Runware", settings.timeout))
 
     return Images.ImagesConnector.of({
       provider: "Runware",
@@ -67,6 +67,7 @@ export const RunwareImages = Connector.make({
             : { seedImage: `data:${seed.mediaType};base64,${toBase64(seed)}`, strength: strength ?? 0.5 })
         }
         const url = baseURL ?? settings.baseURL ?? "https://api.runware.ai/v1"
+        const vendor = yield* loaded
         const answer = yield* post(vendor.policed(policy), url, { authorization: `Bearer ${secret(apiKey)}` }, [task])
         const { data, errors } = yield* Effect.mapError(
           Schema.decodeUnknown(Answer)(answer),

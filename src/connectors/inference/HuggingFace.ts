@@ -21,11 +21,12 @@ export const HuggingFace = Connector.make({
   service: Inference.layer,
   settings: HuggingFaceSettings,
   make: Effect.fnUntraced(function*({ endpointUrl, timeout }) {
-    const vendor = yield* VendorFetch.make("HuggingFace", timeout)
+    const loaded = yield* Connector.onFirstUse("HuggingFace", VendorFetch.make("HuggingFace", timeout))
 
     return Inference.InferenceConnector.of({
       run: Effect.fnUntraced(function*({ apiKey, args, model, task }) {
         const { InferenceClient } = yield* sdk
+        const vendor = yield* loaded
         const options = { retry_on_error: false, fetch: vendor.fetch as typeof globalThis.fetch }
         const client = new InferenceClient(
           Redacted.value(apiKey),

@@ -30,7 +30,7 @@ export const requestHandler = (fetch: PooledFetch.PooledFetch) => ({
       response: {
         statusCode: response.status,
         headers: Object.fromEntries(response.headers),
-        body: response instanceof PooledFetch.UnreadResponse
+        body: PooledFetch.isUnread(response)
           ? response.source
           : Readable.from([Buffer.from(await response.arrayBuffer())])
       }

@@ -1,5 +1,6 @@
 /** Chat Completions, streamed, for every provider that speaks it, through the SDK of OpenAI. */
 import { Effect, Redacted, Schema } from "effect"
+import type { OpenAI } from "openai"
 import * as Connector from "../../kernel/Connector.ts"
 import * as Pull from "../../kernel/Pull.ts"
 import * as LLM from "../../subsystems/llm/LLM.ts"
@@ -35,6 +36,14 @@ export interface Options extends ChatRequest.Dialect {
   readonly responses?: boolean
 }
 
+/** The SDK hands what is in `fetchOptions` to `fetch` as it is. */
+interface Via extends Pick<RequestInit, "redirect"> {
+  readonly via: PooledFetch.PooledFetch
+}
+
+/** Tenants choose base URLs. */
+const maxClients = 100
+
 /** A connector for one more provider or server: `openAICompatible("DeepSeek", { … })`. */
 export const openAICompatible = <const Name extends string>(name: Name, options: Options) =>
   Connector.make({
@@ -52,27 +61,38 @@ export const openAICompatible = <const Name extends string>(name: Name, options:
         })
       )
 
-      /** A client holds one key and serves one call. All that the SDK would read from the environment is given. */
-      const client = (
-        sdk: typeof import("openai"),
-        { apiKey, baseURL }: LLM.ProviderRequest,
-        fetch: PooledFetch.PooledFetch
-      ) => {
+      /**
+       * One for each base URL. It holds no key: a call brings its own, and its own `fetch`. All that the SDK would read from the
+       * environment is given.
+       */
+      const clients = new Map<string | undefined, OpenAI>()
+      const clientOf = (sdk: typeof import("openai"), { baseURL }: LLM.ProviderRequest): OpenAI => {
         // An entry that names the usual address does not choose one.
         const chosen = baseURL === options.baseURL ? undefined : baseURL
-        return new sdk.OpenAI({
-          apiKey: apiKey === undefined ? "none" : Redacted.value(apiKey),
+        const known = clients.get(chosen)
+        if (known !== undefined) return known
+        const client = new sdk.OpenAI({
+          apiKey: "none",
           adminAPIKey: null,
           organization: chosen === undefined ? settings.organization ?? null : null,
           project: null,
           webhookSecret: null,
-          defaultHeaders: apiKey === undefined ? { Authorization: null } : {},
+          defaultHeaders: { Authorization: null },
           baseURL: chosen ?? settings.baseURL ?? options.baseURL,
           maxRetries: 0,
           timeout: PooledFetch.patience(settings.timeouts),
           logLevel: "off",
-          fetch: PooledFetch.onlyHeaders(fetch, ownHeaders)
+          fetch: (url, init) => (init as RequestInit & Via).via(url, init)
         })
+        if (clients.size >= maxClients) clients.clear()
+        clients.set(chosen, client)
+        return client
+      }
+
+      const optionsOf = ({ apiKey }: LLM.ProviderRequest, fetch: PooledFetch.PooledFetch, signal: AbortSignal) => {
+        const fetchOptions: Via = { via: PooledFetch.onlyHeaders(fetch, ownHeaders) }
+        const Authorization = apiKey === undefined ? null : `Bearer ${Redacted.value(apiKey)}`
+        return { signal, headers: { Authorization }, fetchOptions }
       }
 
       const call = Effect.fnUntraced(function*(request: LLM.ProviderRequest) {
@@ -91,14 +111,16 @@ export const openAICompatible = <const Name extends string>(name: Name, options:
           return yield* ProviderCall.open({
             ...shared,
             decoder: SseAnswer.decode(draft, ResponsesEvents.reader(draft, request)),
-            send: (fetch, signal) => client(sdk, request, fetch).responses.create(body, { signal }).asResponse()
+            send: (fetch, signal) =>
+              clientOf(sdk, request).responses.create(body, optionsOf(request, fetch, signal)).asResponse()
           })
         }
         const body = yield* asked(ChatRequest.encode(request, options))
         return yield* ProviderCall.open({
           ...shared,
           decoder: SseAnswer.decode(draft, ChatEvents.reader(draft, request)),
-          send: (fetch, signal) => client(sdk, request, fetch).chat.completions.create(body, { signal }).asResponse()
+          send: (fetch, signal) =>
+            clientOf(sdk, request).chat.completions.create(body, optionsOf(request, fetch, signal)).asResponse()
         })
       })
 

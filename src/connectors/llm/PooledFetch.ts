@@ -61,7 +61,9 @@ export const make = Effect.fnUntraced(function*(
     })
     body.on("error", ignore)
     const head = { status: statusCode, headers: toHeaders(headers) }
-    return statusCode < 300 ? new UnreadResponse(body, head, grace) : new Response(await textOf(body), head)
+    return statusCode < 300
+      ? Object.assign(new Response(null, head), { source: body, grace })
+      : new Response(await textOf(body), head)
   }
 })
 
@@ -82,17 +84,15 @@ export const onlyHeaders = (fetch: PooledFetch, allowed: RegExp): PooledFetch =>
 const pairsOf = (headers: RequestInit["headers"]): Iterable<ReadonlyArray<string>> =>
   Array.isArray(headers) ? headers : headers instanceof Headers ? headers : new Headers(headers)
 
-/** A good answer whose body nobody has read: {@link bytes} reads it. */
-export class UnreadResponse extends Response {
+/** A good answer whose body nobody has read: {@link bytes} reads it. No class: one of it loads all of `fetch` at the start. */
+export interface UnreadResponse extends Response {
   readonly source: Dispatcher.ResponseData["body"]
   /** For what comes after the last word of the answer. */
   readonly grace: Deadlines.Deadlines
-  constructor(source: Dispatcher.ResponseData["body"], init: ResponseInit, grace: Deadlines.Deadlines) {
-    super(null, init)
-    this.source = source
-    this.grace = grace
-  }
 }
+
+export const isUnread = (response: object | undefined): response is UnreadResponse =>
+  response !== undefined && "source" in response
 
 /** The body as it arrives. */
 export const bytes = (connector: string, { source }: UnreadResponse): Stream.Stream<Uint8Array, ConnectorError> =>
@@ -114,12 +114,11 @@ export const textOf = async (source: Dispatcher.ResponseData["body"]): Promise<s
  * Lets go of an answer that was read as far as it matters. What is left of it is normally on its way, and then the
  * connection can serve the next call; one that is still open after the grace is closed.
  */
-export const release = ({ grace, source }: UnreadResponse): Effect.Effect<void> =>
-  Effect.sync(() => {
-    if (source.readableEnded) return
-    const deadline = grace.start(() => void source.destroy())
-    void source.dump({ limit: 65_536 }).catch(ignore).finally(() => grace.cancel(deadline))
-  })
+export const release = ({ grace, source }: UnreadResponse): void => {
+  if (source.readableEnded) return
+  const deadline = grace.start(() => void source.destroy())
+  void source.dump({ limit: 65_536 }).catch(ignore).finally(() => grace.cancel(deadline))
+}
 
 /** What went wrong below HTTP, by the codes of https://undici.nodejs.org/#/docs/api/Errors and of the system. */
 export const failure = (connector: string, cause: unknown): ConnectorError => {
@@ -151,10 +150,8 @@ const codeOf = (cause: unknown): string => {
 }
 
 const toHeaders = (headers: Dispatcher.ResponseData["headers"]) =>
-  new Headers(
-    Object.entries(headers).flatMap(([name, value]): Array<[string, string]> =>
-      value === undefined ? [] : [[name, typeof value === "string" ? value : value.join(", ")]]
-    )
+  Object.entries(headers).flatMap(([name, value]): Array<[string, string]> =>
+    value === undefined ? [] : [[name, typeof value === "string" ? value : value.join(", ")]]
   )
 
 const ignore = () => {}

@@ -6,6 +6,7 @@ import { Chunk, Clock, Duration, Effect, Either, Option, Redacted, type Scope, t
 import { ConnectorError, type Reason } from "../../kernel/ConnectorError.ts"
 import type { Deadlines } from "../../kernel/Deadlines.ts"
 import * as Pull from "../../kernel/Pull.ts"
+import * as Scoped from "../../kernel/Scoped.ts"
 import { endedEarly } from "../../subsystems/llm/AnswerStream.ts"
 import type { ProviderRequest } from "../../subsystems/llm/LLM.ts"
 import type { LLMEvent } from "../../subsystems/llm/Prompt.ts"
@@ -16,14 +17,16 @@ export interface Call<Sent, A> {
   readonly connector: string
   readonly request: ProviderRequest
   readonly fetch: PooledFetch.PooledFetch
-  /** Sends the request through the SDK, which must do it with this `fetch`, once, and leave the body of the answer alone. */
-  readonly send: (fetch: PooledFetch.PooledFetch, signal: AbortSignal) => Promise<Sent>
+  readonly send: Send<Sent>
   /** The answer in the pieces that `decoder` takes. */
   readonly pieces: (sent: Sent, response: PooledFetch.UnreadResponse) => Stream.Stream<A, ConnectorError>
   readonly decoder: Decoder<A>
   /** What became of an answer that the SDK itself could not begin to read. */
   readonly brokenOff?: (cause: unknown) => ConnectorError
 }
+
+/** Sends the request, once and with this `fetch`; an SDK that does it must leave the body of the answer alone. */
+export type Send<Sent> = (fetch: PooledFetch.PooledFetch, signal: AbortSignal) => Promise<Sent>
 
 /** Whatever ends the scope before the answer is whole closes the socket. */
 export const open = Effect.fnUntraced(function*<Sent, A>({
@@ -35,14 +38,13 @@ export const open = Effect.fnUntraced(function*<Sent, A>({
   request,
   send
 }: Call<Sent, A>): Effect.fn.Return<Stream.Stream<LLMEvent, ConnectorError>, ConnectorError, Scope.Scope> {
-  const controller = yield* Effect.acquireRelease(
-    Effect.sync(() => new AbortController()),
-    (controller) => decoder.isDone() ? Effect.void : Effect.sync(() => controller.abort())
-  )
-  const seen = recorded(fetch, controller.signal)
+  const seen = yield* Scoped.make(() => recorded(fetch), ({ controller, response }) => {
+    if (!decoder.isDone()) controller.abort()
+    else if (PooledFetch.isUnread(response)) PooledFetch.release(response)
+  })
   const now = yield* Clock.currentTimeMillis
   const sent = yield* Effect.either(Effect.tryPromise({
-    try: () => send(seen.fetch, controller.signal),
+    try: () => send(seen.fetch, seen.controller.signal),
     catch: (cause) =>
       seen.failure !== undefined
         ? PooledFetch.failure(connector, seen.failure)
@@ -51,17 +53,17 @@ export const open = Effect.fnUntraced(function*<Sent, A>({
         : brokenOff?.(cause) ?? protocol(connector, "the answer is not what the vendor's package expects")
   }))
   const { response } = seen
-  if (response !== undefined && !(response instanceof PooledFetch.UnreadResponse)) {
+  if (response !== undefined && !PooledFetch.isUnread(response)) {
     return yield* refused(connector, request, response, now)
   }
   if (Either.isLeft(sent)) return yield* sent.left
   if (response === undefined) return yield* protocol(connector, "the vendor's package asked nobody")
-  yield* Effect.addFinalizer(() => decoder.isDone() ? PooledFetch.release(response) : Effect.void)
   return decoded(connector, decoder, pieces(sent.right, response), response.grace)
 })
 
 /** What went over the wire, whatever the SDK makes of it. */
 interface Seen {
+  readonly controller: AbortController
   readonly fetch: PooledFetch.PooledFetch
   response: PooledFetch.UnreadResponse | Refused | undefined
   failure: unknown
@@ -74,16 +76,18 @@ interface Refused {
   readonly body: string
 }
 
-const recorded = (fetch: PooledFetch.PooledFetch, signal: AbortSignal): Seen => {
+const recorded = (fetch: PooledFetch.PooledFetch): Seen => {
+  const controller = new AbortController()
   const seen: Seen = {
+    controller,
     response: undefined,
     failure: undefined,
     fetch: async (url, init) => {
       try {
         // Some SDKs hand on another signal, which ours need not reach.
-        const response = await fetch(url, { ...init, signal })
+        const response = await fetch(url, { ...init, signal: controller.signal })
         const { headers, status } = response
-        const isUnread = response instanceof PooledFetch.UnreadResponse
+        const isUnread = PooledFetch.isUnread(response)
         if (isUnread && !/html|json/.test(headers.get("content-type") ?? "")) return seen.response = response
         const body = isUnread ? await PooledFetch.textOf(response.source) : await response.text()
         seen.response = { status, headers, body }

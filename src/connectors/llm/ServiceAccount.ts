@@ -46,7 +46,7 @@ export const make = Effect.fnUntraced(function*(connector: string, fetch: Pooled
           body: body.toString(),
           signal
         })
-        const text = response instanceof PooledFetch.UnreadResponse
+        const text = PooledFetch.isUnread(response)
           ? await PooledFetch.textOf(response.source)
           : await response.text()
         return { status: response.status, text }

@@ -26,9 +26,9 @@ interface Kept {
 /** `now`: milliseconds since 1970. */
 export const run = async (
   sdk: Package,
-  { clientMetadataUrl, redirectUrl }: Settings,
+  { clientMetadataUrl, redirectUrl: usualRedirectUrl }: Settings,
   server: URL,
-  { answer, client, metadataUrl, scope, state }: Authorize,
+  { answer, client, metadataUrl, redirectUrl = usualRedirectUrl, scope, state }: Authorize,
   fetch: Fetch,
   now: number
 ): Promise<Authorized> => {

@@ -32,8 +32,9 @@ const McpClientSettings = Schema.Struct({
   /** To open a session and to list tools, in milliseconds. Default: 30 seconds. */
   timeout: Schema.optionalWith(Schema.DurationFromMillis, { default: () => Duration.seconds(30) }),
   /**
-   * Where a browser is led to after a sign-in: a page of the operator's, that hands its address to `Mcp.signIn`. Default: an
-   * address of the browser's own machine where nothing answers; it is copied from there by hand.
+   * Where a browser is led to after a sign-in that a run asked for: `https://…/sign-in` of this server, or a page of the
+   * operator's that hands its address to `Mcp.signIn`. Default: an address of the browser's own machine where nothing answers;
+   * it is copied from there by hand.
    */
   redirectUrl: Schema.optionalWith(Schema.String.pipe(Schema.filter((url) => URL.canParse(url))), {
     default: () => "http://127.0.0.1/mcp-sign-in"

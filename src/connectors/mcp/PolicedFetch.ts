@@ -1,20 +1,20 @@
 /** `fetch` for SDKs that read answers as they come: to addresses the operator's policy allows, each answer with a bound. */
 import { Effect } from "effect"
 import type { Agent } from "undici"
-import * as Connector from "../../kernel/Connector.ts"
 import type { NetworkPolicy } from "../../subsystems/io/NetworkPolicy.ts"
 import * as PolicedPool from "../PolicedPool.ts"
 
 export type Fetch = (url: string | URL, init?: RequestInit) => Promise<Response>
 
-/** A function of the policy, whose connections close with the scope. */
+type Undici = typeof import("undici")
+
+/** A function of the policy, whose connections close with the scope. The first request loads the package. */
 export const make = Effect.gen(function*() {
-  const undici = yield* Connector.vendor("McpClient", "undici", () => import("undici"))
   const agents = new Map<NetworkPolicy, Agent>()
   yield* Effect.addFinalizer(() =>
     Effect.promise(() => Promise.all(Array.from(agents.values(), (agent) => agent.destroy())))
   )
-  const agentOf = (policy: NetworkPolicy) => {
+  const agentOf = (undici: Undici, policy: NetworkPolicy) => {
     const agent = agents.get(policy) ?? new undici.Agent({
       factory: PolicedPool.factory(undici, policy, { connections: 64, connectTimeout: 10_000 }),
       // The SDK has its own clock, and a stream of events is silent for as long as nothing happens.
@@ -26,7 +26,8 @@ export const make = Effect.gen(function*() {
   }
 
   return (policy: NetworkPolicy): Fetch => async (url, init) => {
-    const dispatcher = agentOf(policy)
+    const undici = await import("undici")
+    const dispatcher = agentOf(undici, policy)
     let asked: Asked = { url: new URL(url), init: { ...init, redirect: "manual" } }
     let response: Response
     for (let left = maxRedirects;; left--) {

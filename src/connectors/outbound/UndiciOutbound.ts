@@ -1,11 +1,13 @@
 /** Outbound on undici: a pool of connections per origin, each opened only to an address the operator's policy allows. */
-import { Config, ConfigError, Effect, Either, Option, Schema, type Scope } from "effect"
+import { Chunk, Config, ConfigError, Effect, Either, Option, Schema, type Scope, type Stream } from "effect"
+import { EventEmitter } from "node:events"
 import { promisify } from "node:util"
 import { brotliDecompress, createBrotliDecompress, createGunzip, gunzip } from "node:zlib"
 import type { Dispatcher } from "undici"
 import * as Connector from "../../kernel/Connector.ts"
 import { ConnectorError } from "../../kernel/ConnectorError.ts"
 import * as Pull from "../../kernel/Pull.ts"
+import * as Scoped from "../../kernel/Scoped.ts"
 import * as NetworkPolicy from "../../subsystems/io/NetworkPolicy.ts"
 import * as Outbound from "../../subsystems/io/Outbound.ts"
 import * as PolicedPool from "../PolicedPool.ts"
@@ -63,17 +65,18 @@ export const make = Effect.fnUntraced(function*(
       Effect.flatMap(opened, ({ dispatcher, request }) =>
         Effect.gen(function*() {
           let isOver = () => false
-          const controller = yield* Effect.acquireRelease(
-            Effect.sync(() => new AbortController()),
-            (controller) => Effect.sync(() => isOver() ? undefined : controller.abort())
+          // Unlike an AbortController it costs nothing.
+          const signal = yield* Scoped.make(
+            () => new EventEmitter(),
+            (signal) => isOver() ? undefined : signal.emit("abort")
           )
           const way = yield* dispatcher(exchange)
-          const response = yield* Effect.tryPromise({
-            try: () => head(request, way, exchange, controller.signal),
+          const beginning = yield* Effect.tryPromise({
+            try: () => begin(request, way, exchange, signal),
             catch: (cause) => toError(exchange, cause)
           })
-          isOver = () => response.body.readableEnded
-          return streamed(exchange, response)
+          isOver = () => beginning.response.body.readableEnded
+          return streamed(exchange, beginning)
         }))
   })
 })
@@ -117,7 +120,7 @@ const head = (
   request: Request,
   dispatcher: Dispatcher,
   { body, headers, method, url }: Outbound.Exchange,
-  signal: AbortSignal
+  signal: AbortSignal | EventEmitter
 ) =>
   request(url, {
     dispatcher,
@@ -145,34 +148,64 @@ const send = async (
     }
 }
 
+interface Beginning {
+  readonly response: Dispatcher.ResponseData
+  /** What came along with the head, of a body that is not encoded. */
+  readonly first: Buffer | undefined
+}
+
+const begin = async (
+  request: Request,
+  dispatcher: Dispatcher,
+  exchange: Outbound.Exchange,
+  signal: EventEmitter
+): Promise<Beginning> => {
+  const response = await head(request, dispatcher, exchange, signal)
+  // Once for all: what destroys the body when nobody reads it any more must not end the process.
+  response.body.on("error", () => {})
+  if (isDecoded(encodingOf(response))) return { response, first: undefined }
+  const first: Buffer | null = response.body.read()
+  // Whether that is all is told in the next turn.
+  await new Promise<void>((resolve) => process.nextTick(resolve))
+  return { response, first: first ?? undefined }
+}
+
 /** Decompressed as it comes, and no more of it than is allowed. */
 const streamed = (
   exchange: Outbound.Exchange,
-  response: Dispatcher.ResponseData
+  { first, response }: Beginning
 ): Omit<Outbound.OutboundStream, "url"> => {
   const encoding = encodingOf(response)
   const decoded = isDecoded(encoding)
+  const answer = { status: response.statusCode, headers: received(response, decoded) }
+  const isWhole = response.body.readableEnded && (first?.length ?? 0) <= exchange.maxBytes
+  if (isWhole) return { ...answer, isWhole, body: beginningWith(first, Pull.toStream(Effect.succeed(Pull.end))) }
   const decoder = decoded ? (encoding === "br" ? createBrotliDecompress() : createGunzip()) : undefined
-  // Once for all: what destroys the body when nobody reads it any more must not end the process.
-  response.body.on("error", (cause) => decoder?.destroy(cause))
-  decoder?.on("error", () => {})
+  if (decoder !== undefined) {
+    decoder.on("error", () => {})
+    response.body.on("error", (cause) => decoder.destroy(cause))
+    if (response.body.errored !== null) decoder.destroy(response.body.errored)
+  }
   const source = decoder === undefined ? response.body : response.body.pipe(decoder)
   const failed = (cause: unknown) => {
     const error = toError(exchange, cause)
     return error._tag === "OutboundRefused" ? protocolError(exchange, error.message) : error
   }
   return {
-    status: response.statusCode,
-    headers: received(response, decoded),
+    ...answer,
+    isWhole,
     body: Pull.via((pull: Pull.Pull<Buffer, Outbound.ResponseTooLarge | ConnectorError>) => {
       let left = exchange.maxBytes
       return Effect.flatMap(pull, (chunks) => {
         for (const { length } of chunks) left -= length
         return left < 0 ? Effect.fail(Option.some(failed(new TooLarge()))) : Effect.succeed(chunks)
       })
-    })(Readable.toStream(source, failed))
+    })(beginningWith(first, Readable.toStream(source, failed)))
   }
 }
+
+const beginningWith = <E>(first: Buffer | undefined, rest: Stream.Stream<Buffer, E>) =>
+  first === undefined ? rest : Pull.via((pull: Pull.Pull<Buffer, E>) => Pull.after(Chunk.of(first), pull))(rest)
 
 const encodingOf = ({ headers }: Dispatcher.ResponseData) => String(headers["content-encoding"]).trim().toLowerCase()
 

@@ -4,7 +4,6 @@ import { createServer, type RequestListener, type Server } from "node:http"
 import type { AddressInfo } from "node:net"
 import { BootError } from "../../kernel/BootError.ts"
 import * as Connector from "../../kernel/Connector.ts"
-import { isTraced } from "../../kernel/Trace.ts"
 import * as Router from "../../subsystems/io/Router.ts"
 
 const Port = Schema.Int.pipe(Schema.between(0, 65_535))
@@ -60,16 +59,9 @@ export const NodeRouterLive = NodeRouter.layerConfig({
   drainTimeout: Config.withDefault(Config.duration("SRE_DRAIN_TIMEOUT"), Duration.seconds(15))
 })
 
-/** The app as Node calls it. A span for each request is opened only where somebody collects spans: it costs 10 µs. */
+/** The app as Node calls it; the modules of the platform are loaded by who serves. */
 export const listener = (app: Router.App): Effect.Effect<RequestListener> =>
-  Effect.gen(function*() {
-    const [{ makeHandler }, { withTracerDisabledWhenEffect }] = yield* Effect.promise(() =>
-      Promise.all([import("@effect/platform-node/NodeHttpServer"), import("@effect/platform/HttpMiddleware")])
-    )
-    const traced = yield* isTraced
-    // A client that goes stops the work for it: the platform runs an app that is no router of its own to the end.
-    return yield* withTracerDisabledWhenEffect(makeHandler(Effect.interruptible(app)), () => !traced)
-  })
+  Effect.flatMap(Effect.promise(() => import("./NodeListener.ts")), ({ make }) => make(app))
 
 /** Listens until the scope closes, and gives the address. */
 export const listening = Effect.fnUntraced(function*(connector: string, answer: RequestListener, settings: Settings) {

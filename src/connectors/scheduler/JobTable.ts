@@ -11,6 +11,8 @@ export const settings = {
   runJobs: Schema.optionalWith(Schema.Boolean, { default: () => true }),
   /** Runs at once in this process. */
   concurrency: Schema.optionalWith(Schema.Int.pipe(Schema.between(1, 1000)), { default: () => 10 }),
+  /** Of these, for one team, or one candidate that is in none. Default: half, at least one. */
+  concurrencyPerTenant: Schema.optional(Schema.Int.pipe(Schema.positive())),
   /** Runs that are remembered of each job. */
   maxHistoryEntries: Schema.optionalWith(Schema.Int.pipe(Schema.between(0, 10_000)), { default: () => 100 }),
   /** A job is taken over when its process was not heard of for this long, in milliseconds. */
@@ -39,7 +41,7 @@ export const migrations: Sql.Migrations = {
 
 export const make = (
   database: Sql.Database,
-  { concurrency, lease, maxHistoryEntries, runJobs }: Settings,
+  { concurrency, concurrencyPerTenant, lease, maxHistoryEntries, runJobs }: Settings,
   poll: Duration.Duration
 ) => {
   const { run, transaction } = database
@@ -48,7 +50,7 @@ export const make = (
   const oneOf = (sql: SqlClient, kinds: ReadonlyArray<string>) => sql.in("kind", kinds.map(Sql.toBytes))
 
   return {
-    options: { runs: runJobs, concurrency, poll, lease },
+    options: { runs: runJobs, concurrency, concurrencyPerTenant, poll, lease },
     put: ({ created, due, id, job, kind, owner, paused }) =>
       transaction("put", (sql) =>
         Effect.gen(function*() {
@@ -93,22 +95,33 @@ export const make = (
           sql`DELETE FROM sre_job_runs WHERE ${keyed(sql, owner, id)}`,
           sql`DELETE FROM sre_jobs WHERE ${keyed(sql, owner, id)}`
         ], { discard: true })),
-    claim: ({ kinds, limit, now, until }) =>
+    due: (kinds, now) =>
+      run("due", (sql) =>
+        Effect.map(
+          sql<Pick<Row, "owner">>`SELECT owner FROM sre_jobs
+            WHERE paused = 0 AND due <= ${now} AND lease <= ${now} AND ${oneOf(sql, kinds)}
+            GROUP BY owner ORDER BY MIN(due)`,
+          (rows) => rows.map(({ owner }) => Sql.fromBytes(owner))
+        )),
+    claim: ({ kinds, now, owner, until }) =>
       run("claim", (sql) =>
         Effect.gen(function*() {
-          const due = yield* sql<Row>`SELECT * FROM sre_jobs
-            WHERE paused = 0 AND due <= ${now} AND lease <= ${now} AND ${oneOf(sql, kinds)}
-            ORDER BY due LIMIT ${sql.literal(String(limit))}`
-          const claims = yield* Effect.forEach(due, (row) =>
-            Effect.gen(function*() {
+          // Others may take what was found; then there is more to be found, or nothing is left.
+          for (;;) {
+            const due = yield* sql<Row>`SELECT * FROM sre_jobs
+              WHERE owner = ${Sql.toBytes(owner)}
+                AND paused = 0 AND due <= ${now} AND lease <= ${now} AND ${oneOf(sql, kinds)}
+              ORDER BY due LIMIT 10`
+            if (due.length === 0) return Option.none()
+            for (const row of due) {
               const token = yield* Ids.make("c")
               const taken = yield* Sql.rows(sql`UPDATE sre_jobs
                 SET token = ${token}, lease = ${until}, claims = claims + 1
                 WHERE owner = ${row.owner} AND id = ${row.id} AND token = ${row.token}
                   AND paused = 0 AND due <= ${now} AND lease <= ${now}`)
-              return taken === 0 ? [] : [{ ...jobOf(row), token, claims: Number(row.claims) + 1 }]
-            }))
-          return claims.flat()
+              if (taken > 0) return Option.some({ ...jobOf(row), token, claims: Number(row.claims) + 1 })
+            }
+          }
         })),
     renew: ({ id, owner, token }, until) =>
       transaction("renew", (sql) =>
@@ -141,11 +154,11 @@ export const make = (
           sql<{ record: string }>`SELECT record FROM sre_job_runs WHERE ${keyed(sql, owner, id)} ORDER BY number DESC`,
           (rows) => rows.map(({ record }) => record)
         )),
-    next: (kinds) =>
+    next: (kinds, now) =>
       run("next", (sql) =>
         Effect.map(
           sql<{ time: number | null }>`SELECT MIN(CASE WHEN lease > due THEN lease ELSE due END) AS time FROM sre_jobs
-            WHERE paused = 0 AND due IS NOT NULL AND ${oneOf(sql, kinds)}`,
+            WHERE paused = 0 AND due IS NOT NULL AND (due > ${now} OR lease > ${now}) AND ${oneOf(sql, kinds)}`,
           ([row]) => Option.map(Option.fromNullable(row?.time), Number)
         ))
   } satisfies typeof Scheduler.SchedulerConnector.Service

@@ -49,9 +49,10 @@ export const LocalScheduler = Connector.make({
       list: (owner) => ifThere([], table.list(owner)),
       update: (job) => ifThere(false, table.update(job)),
       remove: (owner, id) => ifThere(undefined, table.remove(owner, id)),
-      claim: (request) => ifThere([], table.claim(request)),
+      due: (kinds, now) => ifThere([], table.due(kinds, now)),
+      claim: (request) => ifThere(Option.none(), table.claim(request)),
       history: (owner, id) => ifThere([], table.history(owner, id)),
-      next: (kinds) => ifThere(Option.none(), table.next(kinds))
+      next: (kinds, now) => ifThere(Option.none(), table.next(kinds, now))
     })
   })
 })

@@ -33,6 +33,7 @@ export const SQLSchedulerLive = SQLScheduler.layerConfig({
   ...Sql.config,
   runJobs: Config.withDefault(Config.boolean("SRE_SCHEDULER_RUN_JOBS"), true),
   concurrency: Config.withDefault(Config.integer("SRE_SCHEDULER_CONCURRENCY"), 10),
+  concurrencyPerTenant: Config.withDefault(Config.integer("SRE_SCHEDULER_CONCURRENCY_PER_TENANT"), undefined),
   maxHistoryEntries: Config.succeed(100),
   lease: Config.succeed(Duration.seconds(30)),
   poll: Config.succeed(Duration.seconds(2))

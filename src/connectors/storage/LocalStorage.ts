@@ -47,6 +47,7 @@ export const LocalStorage = Connector.make({
         yield* files.put(pathOf(key), { ...opened.header, ...change }, opened.body, Option.some(expected))
       }, Effect.scoped),
       remove: (key, expected) => files.remove(pathOf(key), expected),
+      publicUrl: Storage.withoutPublicUrls,
       list: (prefix, { after, limit }) => {
         const home = split(prefix)[0]
         return RecordFiles.list(files, {

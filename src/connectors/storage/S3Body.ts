@@ -1,10 +1,11 @@
 /** The bytes of objects: read as they come, written in one request or, when there are many, in parts that become one object. */
 import type { CompletedPart, GetObjectCommandOutput } from "@aws-sdk/client-s3"
 import * as NodeStream from "@effect/platform-node/NodeStream"
-import { Chunk, Effect, Exit, Option, type Scope, Sink, Stream } from "effect"
+import { Chunk, type Duration, Effect, Exit, Option, type Scope, Sink, Stream } from "effect"
 import { randomBytes } from "node:crypto"
 import type { Readable } from "node:stream"
 import { ConnectorError, retrying } from "../../kernel/ConnectorError.ts"
+import * as Pull from "../../kernel/Pull.ts"
 import { concat } from "../../subsystems/Guarded.ts"
 import * as S3Bucket from "../S3Bucket.ts"
 import { trailerBytes } from "./S3Head.ts"
@@ -14,30 +15,51 @@ export const minPartBytes = 5 * 2 ** 20
 const copyPartBytes = 2 ** 30
 const concurrency = 4
 
-/** Bodies up to this size are read in one piece: a stream costs more than they do. */
+/** Bodies up to this size are read in one piece, with their head: a stream costs more than they do. */
 const maxPieceBytes = 2 ** 18
 
-/** The first `length` bytes of an answer. Let go of in the middle, it closes its connection. */
-export const read = (
-  { Body }: GetObjectCommandOutput,
-  length: number,
-  { inTime, timeout }: Pick<S3Bucket.S3Bucket, "inTime" | "timeout">
-): Stream.Stream<Uint8Array, ConnectorError> =>
-  length <= maxPieceBytes
-    ? Stream.fromEffect(
-      inTime("open")(Effect.tryPromise({
-        try: async () => concat(await (Body as Readable).toArray()).subarray(0, length),
-        catch: S3Bucket.fromS3Error("open")
-      }))
+export interface Opened {
+  readonly answer: GetObjectCommandOutput
+  /** Of a small body. That of any other is still to be read from the answer. */
+  readonly bytes: Uint8Array | undefined
+}
+
+/** To be read before the scope closes: let go of in the middle, it closes its connection. */
+export const open = (
+  s3: S3Bucket.S3Bucket,
+  request: S3Bucket.Place & { readonly Range: string | undefined }
+): Effect.Effect<Option.Option<Opened>, ConnectorError, Scope.Scope> => {
+  const asked = s3.find("open", async (client, options): Promise<Opened> => {
+    const answer = await client.getObject(request, options)
+    const isSmall = answer.ContentLength !== undefined && answer.ContentLength <= maxPieceBytes
+    return { answer, bytes: isSmall ? await answer.Body?.transformToByteArray() : undefined }
+  })
+  return Effect.uninterruptibleMask((restore) =>
+    Effect.tap(
+      restore(asked),
+      (found) =>
+        Option.isSome(found) && found.value.bytes === undefined
+          ? Effect.addFinalizer(() => release(found.value.answer))
+          : Effect.void
     )
+  )
+}
+
+/** The first `length` bytes. */
+export const read = (
+  { answer: { Body }, bytes }: Opened,
+  length: number,
+  timeout: Duration.Duration
+): Stream.Stream<Uint8Array, ConnectorError> =>
+  bytes !== undefined
+    ? Pull.toStream(Effect.sync(() => Pull.once(Effect.succeed(bytes.subarray(0, length)))))
     : NodeStream.fromReadable<ConnectorError, Uint8Array>(() => Body as Readable, S3Bucket.fromS3Error("open")).pipe(
       Stream.timeoutFail(() => new ConnectorError({ connector: "S3", method: "open", reason: "Timeout" }), timeout),
       Stream.mapAccum(length, (left, bytes) => [left - bytes.length, bytes.subarray(0, Math.max(0, left))]),
       Stream.filter((bytes) => bytes.length > 0)
     )
 
-/** Closes the connection of an answer that was not read to its end. */
-export const release = ({ Body }: GetObjectCommandOutput): Effect.Effect<void> =>
+const release = ({ Body }: GetObjectCommandOutput): Effect.Effect<void> =>
   Effect.sync(() => {
     const source = Body as Readable
     if (!source.readableEnded) source.on("error", () => {}).destroy()
@@ -57,18 +79,29 @@ export interface Uploads {
     expected: Option.Option<string>
   ) => Effect.Effect<void, ConnectorError | E, R>
   /** The same bytes with another head. They do not leave the server; for objects of `minPartBytes` or more. */
-  readonly copy: (
-    place: S3Bucket.Place,
-    head: Head,
-    sizeBytes: number,
-    expected: string
-  ) => Effect.Effect<void, ConnectorError>
+  readonly copy: (method: string, copy: Copy) => Effect.Effect<void, ConnectorError>
+}
+
+export interface Copy {
+  readonly from: S3Bucket.Place
+  /** Without its trailer. */
+  readonly sizeBytes: number
+  readonly to: S3Bucket.Place
+  readonly head: Head
+  /** What it replaces, which then gets a trailer of its own; a new object gets none. */
+  readonly expected: Option.Option<string>
 }
 
 export const uploads = (s3: S3Bucket.S3Bucket, partSize: number, scope: Scope.Scope): Uploads => {
-  const uploadPart = (place: S3Bucket.Place, UploadId: string | undefined, PartNumber: number, Body: Uint8Array) =>
+  const uploadPart = (
+    method: string,
+    place: S3Bucket.Place,
+    UploadId: string | undefined,
+    PartNumber: number,
+    Body: Uint8Array
+  ) =>
     retrying(
-      s3.call("put", (client, options) => client.uploadPart({ ...place, UploadId, PartNumber, Body }, options))
+      s3.call(method, (client, options) => client.uploadPart({ ...place, UploadId, PartNumber, Body }, options))
     ).pipe(Effect.map(({ ETag }): CompletedPart => ({ ETag, PartNumber })))
 
   /** All parts at once or nothing. What was uploaded of an object that is not to be is given up behind the caller's back. */
@@ -113,29 +146,29 @@ export const uploads = (s3: S3Bucket.S3Bucket, partSize: number, scope: Scope.Sc
           Stream.concat(Stream.fromIterable(Option.toArray(first)), rest).pipe(
             Stream.zipWithIndex,
             Stream.mapEffect(([part, index]) =>
-              uploadPart(place, UploadId, index + 1, part.bytes), { concurrency }),
+              uploadPart("put", place, UploadId, index + 1, part.bytes), { concurrency }),
             Stream.runCollect,
             Effect.map(Chunk.toReadonlyArray)
           ))
       })),
-    copy: (place, head, sizeBytes, expected) =>
-      inParts("update", place, head, Option.some(expected), (UploadId) => {
+    copy: (method, { expected, from, head, sizeBytes, to }) =>
+      inParts(method, to, head, expected, (UploadId) => {
         const count = Math.ceil(sizeBytes / copyPartBytes)
         const start = (n: number) => Math.floor(sizeBytes * n / count)
         const copyPart = (n: number) =>
-          retrying(s3.call("update", (client, options) =>
+          retrying(s3.call(method, (client, options) =>
             client.uploadPartCopy({
-              ...place,
+              ...to,
               UploadId,
               PartNumber: n + 1,
-              CopySource: encodeURI(`${place.Bucket}/${place.Key}`).replace(/[?#+]/g, encodeURIComponent),
+              CopySource: encodeURI(`${from.Bucket}/${from.Key}`).replace(/[?#+]/g, encodeURIComponent),
               CopySourceRange: `bytes=${start(n)}-${start(n + 1) - 1}`
             }, options))).pipe(
               Effect.map(({ CopyPartResult }): CompletedPart => ({ ETag: CopyPartResult?.ETag, PartNumber: n + 1 }))
             )
         return Effect.all([
           ...Array.from({ length: count }, (_, n) => copyPart(n)),
-          uploadPart(place, UploadId, count + 1, randomBytes(trailerBytes))
+          ...(Option.isSome(expected) ? [uploadPart(method, to, UploadId, count + 1, randomBytes(trailerBytes))] : [])
         ], { concurrency })
       })
   }

@@ -1,9 +1,9 @@
 /** What is kept beside the bytes, in an object's own metadata: JSON in printable ASCII, cut to what servers take in one entry. */
 import type { HeadObjectCommandOutput } from "@aws-sdk/client-s3"
-import { Effect, Either, ParseResult, Schema } from "effect"
+import { Effect, Either, Option, ParseResult, Schema } from "effect"
 import { ConnectorError } from "../../kernel/ConnectorError.ts"
 import * as Acl from "../../security/Acl.ts"
-import { Metadata } from "../../subsystems/Guarded.ts"
+import { Metadata, remembering } from "../../subsystems/Guarded.ts"
 import type * as Storage from "../../subsystems/io/Storage.ts"
 
 /** Random bytes behind those of an object. */
@@ -19,7 +19,7 @@ const Kept = Schema.parseJson(Schema.Struct({
   metadata: Metadata,
   expires: Schema.OptionFromNullOr(Schema.Number)
 }))
-const decode = ParseResult.decodeEither(Kept)
+const decode = remembering(ParseResult.decodeOption(Kept))
 const encode = ParseResult.encodeEither(Kept)
 
 /** The part of a request to write that says all about an object but its bytes. */
@@ -50,8 +50,8 @@ export const fromAnswer = (
   const { ContentType, ETag, LastModified, Metadata: entries = {} } = answer
   let text = ""
   for (let n = 0; entries[entryName(n)] !== undefined; n++) text += entries[entryName(n)]
-  return Either.match(decode(text), {
-    onLeft: () =>
+  return Option.match(decode(text), {
+    onNone: () =>
       Effect.fail(
         new ConnectorError({
           connector: "S3",
@@ -60,7 +60,7 @@ export const fromAnswer = (
           detail: `the object at "${key}" was not written by this connector; remove it from the bucket or replace it`
         })
       ),
-    onRight: (kept) =>
+    onSome: (kept) =>
       Effect.succeed({
         ...kept,
         key,

@@ -4,14 +4,16 @@
  * write, also when only the list changed. An expired object keeps its space until it is replaced or removed.
  */
 import type { GetObjectCommandOutput } from "@aws-sdk/client-s3"
-import { Config, Effect, Option, Schema, Stream } from "effect"
+import { Config, Duration, Effect, Option, Schema, Stream } from "effect"
 import { ByteSize } from "../../kernel/ByteSize.ts"
 import * as Connector from "../../kernel/Connector.ts"
 import { conflict, type ConnectorError } from "../../kernel/ConnectorError.ts"
+import * as Guarded from "../../subsystems/Guarded.ts"
 import * as Storage from "../../subsystems/io/Storage.ts"
 import * as S3Bucket from "../S3Bucket.ts"
 import * as S3Body from "./S3Body.ts"
 import * as S3Head from "./S3Head.ts"
+import * as S3PublicUrls from "./S3PublicUrls.ts"
 
 const S3StorageSettings = Schema.Struct({
   ...S3Bucket.settings,
@@ -21,7 +23,12 @@ const S3StorageSettings = Schema.Struct({
   partSize: Schema.optionalWith(
     Schema.compose(ByteSize, Schema.Number.pipe(Schema.greaterThanOrEqualTo(S3Body.minPartBytes))),
     { default: () => 8 * 2 ** 20 }
-  )
+  ),
+  /**
+   * In milliseconds, up to 7 days. The longest that an address of the bucket's own may work which is given to others; 0: none
+   * are given. Default: 7 days on Amazon's own, none where there is an `endpoint`, which others may not reach.
+   */
+  publicUrlTime: Schema.optional(Schema.DurationFromMillis.pipe(Schema.lessThanOrEqualToDuration(S3PublicUrls.maxTime)))
 })
 
 export const S3Storage = Connector.make({
@@ -33,7 +40,10 @@ export const S3Storage = Connector.make({
   make: Effect.fnUntraced(function*(settings) {
     const s3 = yield* S3Bucket.make(settings)
 
-    const uploads = S3Body.uploads(s3, settings.partSize, yield* Effect.scope)
+    const scope = yield* Effect.scope
+    const uploads = S3Body.uploads(s3, settings.partSize, scope)
+    const urls = S3PublicUrls.make(s3, { Bucket: settings.bucket, Key: settings.prefix }, uploads, scope)
+    const urlTime = settings.publicUrlTime ?? (settings.endpoint === undefined ? S3PublicUrls.maxTime : Duration.zero)
 
     const headAt = (method: string, key: string, place: S3Bucket.Place) =>
       Effect.flatMap(
@@ -47,18 +57,16 @@ export const S3Storage = Connector.make({
       const place = yield* s3.place("open", key)
       const isWhole = offset === 0 && length === undefined
       const Range = isWhole ? undefined : `bytes=${offset}-${length === undefined ? "" : offset + length - 1}`
-      const answer = length === 0 ? Option.none() : yield* Effect.acquireRelease(
-        Effect.interruptible(s3.find("open", (client, options) => client.getObject({ ...place, Range }, options))),
-        Option.match({ onNone: () => Effect.void, onSome: S3Body.release })
-      )
-      if (Option.isNone(answer)) {
+      const answered = length === 0 ? Option.none() : yield* S3Body.open(s3, { ...place, Range })
+      if (Option.isNone(answered)) {
         // Not there, or no byte of it is.
         const stored = isWhole ? Option.none() : yield* headAt("open", key, place)
         return Option.map(stored, (stored) => ({ ...stored, body: Stream.empty }))
       }
-      const stored = yield* S3Head.fromAnswer("open", key, answer.value, totalBytes(answer.value))
+      const { answer } = answered.value
+      const stored = yield* S3Head.fromAnswer("open", key, answer, totalBytes(answer))
       const wanted = Math.max(0, Math.min(length ?? Infinity, stored.sizeBytes - offset))
-      return Option.some({ ...stored, body: S3Body.read(answer.value, wanted, s3) })
+      return Option.some({ ...stored, body: S3Body.read(answered.value, wanted, s3.timeout) })
     })
 
     return Storage.StorageConnector.of({
@@ -85,13 +93,32 @@ export const S3Storage = Connector.make({
         const large = yield* rewrite(S3Body.minPartBytes)
         if (Option.isNone(large)) return
         yield* Effect.catchIf(
-          uploads.copy(place, large.value.request, large.value.sizeBytes, expected),
+          uploads.copy("update", {
+            from: place,
+            sizeBytes: large.value.sizeBytes,
+            to: place,
+            head: large.value.request,
+            expected: Option.some(expected)
+          }),
           ({ reason }) => reason === "Unsupported",
           () => rewrite(Infinity)
         )
       }),
       remove: (key, expected) =>
         Effect.flatMap(s3.place("remove", key), (place) => s3.remove("remove", place, expected)),
+      publicUrl: Effect.fnUntraced(function*(key, expected, timeToLive) {
+        if (Duration.greaterThan(timeToLive, urlTime)) return Option.none()
+        const isCurrent = (found: Option.Option<Storage.StoredObject>) =>
+          Option.getOrUndefined(Guarded.versionOf(found)) === expected
+        const opened = yield* open(key)
+        if (!isCurrent(opened)) return yield* conflict("S3", "publicUrl")
+        const { body, ...stored } = Option.getOrThrow(opened)
+        const bytes = Effect.map(Stream.runCollect(body), Guarded.concat)
+        const url = yield* urls.make(stored, yield* s3.place("publicUrl", key), bytes, timeToLive)
+        // Not every server compares versions when it copies.
+        const isOther = stored.sizeBytes >= S3Body.minPartBytes && !isCurrent(yield* head(key))
+        return isOther ? yield* conflict("S3", "publicUrl") : url
+      }, Effect.scoped),
       list: Effect.fnUntraced(function*(prefix, { after, limit }) {
         const { Bucket, Key: Prefix } = yield* s3.place("list", prefix)
         const start = Option.getOrUndefined(yield* Effect.transposeMapOption(after, (key) => s3.place("list", key)))
@@ -123,7 +150,16 @@ export const S3Storage = Connector.make({
 export const S3StorageLive = S3Storage.layerConfig({
   ...S3Bucket.config,
   prefix: Config.withDefault(Config.string("S3_PREFIX"), ""),
-  partSize: Config.withDefault(Config.integer("S3_PART_SIZE"), 8 * 2 ** 20)
+  partSize: Config.withDefault(Config.integer("S3_PART_SIZE"), 8 * 2 ** 20),
+  publicUrlTime: Config.withDefault(
+    Config.duration("S3_PUBLIC_URL_TIME").pipe(
+      Config.validate({
+        message: "expected at most 7 days",
+        validation: (time: Duration.Duration) => Duration.lessThanOrEqualTo(time, S3PublicUrls.maxTime)
+      })
+    ),
+    undefined
+  )
 })
 
 /** `bytes 0-9/100` are parts of 100; without it the answer holds all. */

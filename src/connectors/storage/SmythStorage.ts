@@ -66,6 +66,7 @@ export const SmythStorage = Connector.make({
         Effect.asVoid(call("update", api.storage.update({ path, payload: { key, change, expected } }))),
       remove: (key, expected) =>
         Effect.asVoid(call("remove", api.storage.remove({ path, payload: { key, expected } }))),
+      publicUrl: Storage.withoutPublicUrls,
       list: (prefix, page) => call("list", api.storage.list({ path, payload: { prefix, page } }))
     })
   })

@@ -1,6 +1,8 @@
 /**
  * Records of a backend without conditional writes: read, compared and written one at a time. That holds within one process; of
- * two processes that change the same record in the same moment, the later one wins unseen.
+ * two processes that change the same record in the same moment, the later one wins unseen, also where both create it and so own
+ * it. Writing more records cannot mend that: among readers and writers of a plain store nobody can be elected who is not waited
+ * for (M. Herlihy, Wait-Free Synchronization, 1991). What is searched, the points, is not concerned.
  */
 import { type Context, Effect, Option, RcMap, type Scope } from "effect"
 import { createHash, randomUUID } from "node:crypto"
@@ -19,6 +21,7 @@ export const make = Effect.fnUntraced(function*(
   { erase, get, list, write }: Backend
 ): Effect.fn.Return<Pick<Contract, "get" | "list" | "put" | "remove">, never, Scope.Scope> {
   const locks = yield* RcMap.make({ lookup: (_id: string) => Effect.makeSemaphore(1) })
+  yield* Effect.logWarning(`${connector}: ${onlyOneWriter}`)
 
   const change = (
     method: string,
@@ -49,6 +52,9 @@ export const make = Effect.fnUntraced(function*(
     remove: (space, name, expected) => change("remove", space, name, Option.some(expected), erase(space, name))
   }
 })
+
+const onlyOneWriter = "it has no conditional writes. No other process may create namespaces and datasources, " +
+  "or change who may use them, at the same time"
 
 /** Where a backend bounds the length and the letters of ids: 43 of them for any text. */
 export const digest = (text: string): string => createHash("sha256").update(text).digest("base64url")

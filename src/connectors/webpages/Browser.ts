@@ -6,6 +6,7 @@ import { Config, Effect, Schema } from "effect"
 import type { Page as BrowserPage, Route } from "playwright-core"
 import { ByteSize } from "../../kernel/ByteSize.ts"
 import * as Connector from "../../kernel/Connector.ts"
+import * as Tenants from "../../security/Tenants.ts"
 import { Outbound } from "../../subsystems/io/Outbound.ts"
 import * as WebPages from "../../subsystems/io/WebPages.ts"
 import * as Chromium from "../Chromium.ts"
@@ -19,6 +20,8 @@ const BrowserSettings = Schema.Struct({
   userAgent: Schema.optionalWith(Schema.NonEmptyString, { default: () => "effect-sre" }),
   /** Pages open at a time; more wait. */
   pages: Schema.optionalWith(Schema.Int.pipe(Schema.positive()), { default: () => 4 }),
+  /** Of these, for one team, or one candidate that is in none. Default: half, at least one. */
+  pagesPerTenant: Schema.optional(Schema.Int.pipe(Schema.positive())),
   /** Of each thing a page loads. */
   maxBytes: Schema.optionalWith(ByteSize, { default: () => 5 * 2 ** 20 })
 })
@@ -29,10 +32,10 @@ export const Browser = Connector.make({
   contract: WebPages.WebPagesConnector,
   service: WebPages.layer,
   settings: BrowserSettings,
-  make: Effect.fnUntraced(function*({ executable, maxBytes, pages, sandbox, userAgent }) {
+  make: Effect.fnUntraced(function*({ executable, maxBytes, pages, pagesPerTenant, sandbox, userAgent }) {
     const permitted = Robots.make(userAgent)
     const reading = yield* ReaderThreads.make
-    const places = yield* Effect.makeSemaphore(pages)
+    const place = yield* Tenants.places(pages, pagesPerTenant)
     const browser = yield* Connector.lazily(
       "Browser",
       "playwright-core",
@@ -72,7 +75,8 @@ export const Browser = Connector.make({
             duration: "1 minute",
             onTimeout: () => Chromium.failed("Browser", "read", "Timeout", "the page took over a minute")
           }),
-          places.withPermits(1)
+          (reading) => Effect.zipRight(place, reading),
+          Effect.scoped
         )
     })
   })
@@ -84,6 +88,7 @@ export const BrowserLive = Browser.layerConfig({
   sandbox: Config.withDefault(Config.boolean("CHROMIUM_SANDBOX"), true),
   userAgent: Config.withDefault(Config.string("WEB_USER_AGENT"), "effect-sre"),
   pages: Config.succeed(4),
+  pagesPerTenant: Config.succeed(undefined),
   maxBytes: Config.succeed(5 * 2 ** 20)
 })
 

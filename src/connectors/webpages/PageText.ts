@@ -19,7 +19,7 @@ export const read = (
       connector: "WebPages",
       method: "read",
       cause,
-      ...(cause.isMissing
+      ...(cause.reason === "Missing"
         ? {
           reason: "Unsupported",
           detail: "a package is missing. Install all of them: npm install @mozilla/readability happy-dom turndown"

@@ -5,9 +5,11 @@
 import { Context, Effect, Layer, Schema, type Scope } from "effect"
 import * as Connector from "../../kernel/Connector.ts"
 import type { ConnectorError } from "../../kernel/ConnectorError.ts"
+import { half, Places } from "../../kernel/Places.ts"
 import { traced } from "../../kernel/Trace.ts"
 import * as Access from "../../security/Access.ts"
 import type * as Candidate from "../../security/Candidate.ts"
+import * as Tenants from "../../security/Tenants.ts"
 import { type Outbound, shown } from "../io/Outbound.ts"
 import type { Action, Point } from "./ComputerAction.ts"
 
@@ -26,10 +28,10 @@ export class ActionRefused extends Schema.TaggedError<ActionRefused>()("ActionRe
   }
 }
 
-/** All screens of this machine are in use. */
+/** All screens of this machine are in use, or all that the asker's team may have. */
 export class NoScreenFree extends Schema.TaggedError<NoScreenFree>()("NoScreenFree", { sessions: Schema.Int }) {
   override get message(): string {
-    return `No screen is free: ${this.sessions} are in use, and there are no more. Try again later`
+    return `No screen is free: ${this.sessions} are in use, and there may be no more. Try again later`
   }
 }
 
@@ -81,6 +83,8 @@ export interface Screen {
 export class ComputerConnector extends Context.Tag("effect-sre/ComputerConnector")<ComputerConnector, {
   /** Screens at a time. */
   readonly sessions: number
+  /** Of these, of one tenant. Default: half. */
+  readonly sessionsPerTenant?: number | undefined
   /** Shares nothing with other screens. Every request of its pages is judged, then made by Outbound. */
   readonly open: (display: Display, judge: Judge) => Effect.Effect<Screen, ConnectorError, Outbound | Scope.Scope>
 }>() {}
@@ -106,15 +110,19 @@ export class Computer extends Context.Tag("effect-sre/Computer")<Computer, {
 const make = Effect.gen(function*() {
   const connector = yield* ComputerConnector
   const guard = yield* Access.guard("Computer")
-  let taken = 0
-  const place = Effect.acquireRelease(
-    Effect.suspend(() => {
-      if (taken >= connector.sessions) return Effect.fail(new NoScreenFree({ sessions: connector.sessions }))
-      taken += 1
-      return Effect.void
-    }),
-    () => Effect.sync(() => void (taken -= 1))
-  )
+  const { current } = yield* Tenants.make
+  const { sessions, sessionsPerTenant = half(sessions) } = connector
+  const places = new Places({ total: sessions, each: [sessionsPerTenant] })
+  const place = Effect.flatMap(current, (tenant) =>
+    Effect.acquireRelease(
+      Effect.suspend(() => {
+        const isTenants = places.full([tenant]) === 0
+        return places.take([tenant])
+          ? Effect.void
+          : new NoScreenFree({ sessions: isTenants ? sessionsPerTenant : sessions })
+      }),
+      () => Effect.sync(() => places.leave([tenant]))
+    ))
 
   return Computer.of({
     open: Effect.fnUntraced(function*({ display, judge = () => Effect.void, origins }) {

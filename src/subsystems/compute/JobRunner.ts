@@ -14,7 +14,9 @@ import {
   type Scope
 } from "effect"
 import type { ConnectorError } from "../../kernel/ConnectorError.ts"
+import { half, Places } from "../../kernel/Places.ts"
 import * as Candidate from "../../security/Candidate.ts"
+import * as Tenants from "../../security/Tenants.ts"
 import type { JobKinds, Kind } from "./JobKinds.ts"
 import { type Job, JobFromJson, RunRecordFromJson } from "./Jobs.ts"
 import type { RunRecord } from "./Jobs.ts"
@@ -23,31 +25,67 @@ import type { Claim, SchedulerConnector } from "./Scheduler.ts"
 
 type Connector = Context.Tag.Service<SchedulerConnector>
 
-/** Runs jobs until the scope closes; then those under way are ended, and may be claimed by others at once. */
+/**
+ * Runs jobs until the scope closes; then those under way are ended, and may be claimed by others at once. A tenant that has
+ * something due stands in line once, and what it is for is claimed when its turn has come.
+ */
 export const start = (
   connector: Connector,
   kinds: Context.Tag.Service<JobKinds>
 ): Effect.Effect<void, never, Scope.Scope> =>
   Effect.gen(function*() {
-    const { concurrency, lease, poll } = connector.options
-    const running = yield* FiberSet.make<void>()
+    const { concurrency, concurrencyPerTenant = half(concurrency), lease, poll } = connector.options
+    const tenants = yield* Tenants.make
+    const places = new Places({ total: concurrency, each: [concurrencyPerTenant] })
+    const fibers = yield* FiberSet.make<void>()
+    /** Of tenants in line: who of them has something due. */
+    const standing = new Map<string, Set<string>>()
 
-    const round = Effect.gen(function*() {
+    const claimOf = Effect.fnUntraced(function*(owners: Iterable<string>) {
       const known = yield* kinds.all
-      const names = Array.from(known.keys())
-      const free = concurrency - (yield* FiberSet.size(running))
-      if (names.length === 0 || free <= 0) return Duration.infinity
       const now = yield* Clock.currentTimeMillis
       const until = now + Duration.toMillis(lease)
-      const claims = yield* connector.claim({ kinds: names, now, until, limit: free })
-      for (const claim of claims) {
-        yield* FiberSet.run(running, Effect.zipRight(execute(connector, claim, known.get(claim.kind)), kinds.wake))
+      for (const owner of owners) {
+        const claim = yield* connector.claim({ owner, kinds: Array.from(known.keys()), now, until })
+        if (Option.isSome(claim)) return Option.some([claim.value, known.get(claim.value.kind)] as const)
       }
-      const next = yield* connector.next(names)
-      // What is due and was not claimed is another's: it is looked at again soon.
-      return Option.match(next, {
+      return Option.none()
+    })
+
+    const stand = (tenant: string) =>
+      Effect.gen(function*() {
+        yield* places.place([tenant])
+        const owners = standing.get(tenant) ?? []
+        standing.delete(tenant)
+        const claim = yield* claimOf(owners)
+        if (Option.isNone(claim)) return
+        // There may be more of it.
+        yield* kinds.wake
+        yield* Effect.zipRight(execute(connector, ...claim.value), kinds.wake)
+      }).pipe(
+        Effect.scoped,
+        Effect.catchAll((error) => Effect.logWarning(`Scheduler: ${error.message}`))
+      )
+
+    const round = Effect.gen(function*() {
+      const names = Array.from((yield* kinds.all).keys())
+      if (names.length === 0) return Duration.infinity
+      const now = yield* Clock.currentTimeMillis
+      for (const owner of yield* connector.due(names, now)) {
+        const tenant = yield* Effect.orElseSucceed(
+          Effect.flatMap(ParseResult.decode(Candidate.FromString)(owner), tenants.of),
+          () => owner
+        )
+        const owners = standing.get(tenant)
+        if (owners !== undefined) owners.add(owner)
+        else {
+          standing.set(tenant, new Set([owner]))
+          yield* FiberSet.run(fibers, stand(tenant))
+        }
+      }
+      return Option.match(yield* connector.next(names, now), {
         onNone: () => poll,
-        onSome: (time) => Duration.min(poll, Duration.millis(Math.max(50, time - now)))
+        onSome: (time) => Duration.min(poll, Duration.millis(time - now))
       })
     }).pipe(
       Effect.catchAll((error) =>

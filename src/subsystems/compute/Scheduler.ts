@@ -81,13 +81,15 @@ export class SchedulerConnector extends Context.Tag("effect-sre/SchedulerConnect
     job: Pick<StoredJob, "owner" | "id" | "paused" | "due">
   ) => Effect.Effect<boolean, ConnectorError>
   readonly remove: (owner: string, id: string) => Effect.Effect<void, ConnectorError>
-  /** Up to `limit` jobs of these kinds that are due and that nobody holds, earliest first; each for one claimant alone. */
+  /** Whose jobs of these kinds are due and held by nobody, each once; who waits for longest first. */
+  readonly due: (kinds: ReadonlyArray<string>, now: number) => Effect.Effect<ReadonlyArray<string>, ConnectorError>
+  /** The earliest of these jobs of one owner, for one claimant alone. */
   readonly claim: (request: {
+    readonly owner: string
     readonly kinds: ReadonlyArray<string>
     readonly now: number
     readonly until: number
-    readonly limit: number
-  }) => Effect.Effect<ReadonlyArray<Claim>, ConnectorError>
+  }) => Effect.Effect<Option.Option<Claim>, ConnectorError>
   /** False when the claim is lost. */
   readonly renew: (claim: Claim, until: number) => Effect.Effect<boolean, ConnectorError>
   /** Ends the claim, if it is still held: the next time, and a line (JSON) for the history. */
@@ -97,8 +99,11 @@ export class SchedulerConnector extends Context.Tag("effect-sre/SchedulerConnect
   ) => Effect.Effect<void, ConnectorError>
   /** Latest first. */
   readonly history: (owner: string, id: string) => Effect.Effect<ReadonlyArray<string>, ConnectorError>
-  /** When the earliest job of these kinds can be claimed. */
-  readonly next: (kinds: ReadonlyArray<string>) => Effect.Effect<Option.Option<number>, ConnectorError>
+  /** When the earliest job of these kinds can be claimed that cannot be now. */
+  readonly next: (
+    kinds: ReadonlyArray<string>,
+    now: number
+  ) => Effect.Effect<Option.Option<number>, ConnectorError>
 }>() {}
 
 export interface Options {
@@ -106,6 +111,8 @@ export interface Options {
   readonly runs: boolean
   /** Runs at once in this process. */
   readonly concurrency: number
+  /** Of these, of one tenant. Default: half. */
+  readonly concurrencyPerTenant?: number | undefined
   /** How often to look for jobs that other processes added. */
   readonly poll: Duration.Duration
   /** A job is taken over when its holder was not heard of for this long. */

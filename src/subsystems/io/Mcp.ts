@@ -141,8 +141,15 @@ export class Mcp extends Context.Tag("effect-sre/Mcp")<Mcp, {
     args: Readonly<Record<string, unknown>>,
     options?: CallOptions
   ) => Effect.Effect<ToolResult, McpError>
+  /**
+   * The page somebody has to open in a browser, so that the asker's calls are let in; it leads to `redirectUrl`. None: they are
+   * let in already, or from now on.
+   */
+  readonly beginSignIn: (server: Server, redirectUrl: string) => Effect.Effect<Option.Option<string>, McpError>
   /** Finishes what a `SignInNeeded` began: `address` is the one the browser was led to, with its `code` and `state`. */
   readonly signIn: (server: Server, address: string) => Effect.Effect<void, McpError>
+  /** The same for whoever the sign-in is of: for those a browser brings the address to. It is good once. */
+  readonly finishSignIn: (address: string) => Effect.Effect<void, McpError>
 }>() {}
 
 /** What makes a session somebody's: who asks, where, and with which credentials. */
@@ -159,7 +166,21 @@ interface Opened {
   readonly session: Session
   readonly bearer: Bearer
 }
+type Use<A> = (session: Session) => Effect.Effect<A, SessionFailure>
 type ConnectError = McpRefused | McpSignIn.Challenge | OAuthError | ConnectorError
+
+/** A command is the same however it is written, and whatever would be sent over HTTP. */
+const keyFor = (who: Candidate.Candidate, { connection, headers, transport = "auto", url }: Server) => {
+  const command = commandIn(url)
+  const sent = headers === undefined || command !== undefined ? {} : Redacted.value(headers)
+  return new SessionKey({
+    who: Candidate.format(who),
+    url: command === undefined ? url : `stdio:${encodeURIComponent(command)}`,
+    transport: command === undefined ? transport : "auto",
+    headers: Redacted.make(JSON.stringify(sent)),
+    connection: command === undefined ? connection : undefined
+  })
+}
 
 const make = Effect.gen(function*() {
   const connector = yield* McpConnector
@@ -182,19 +203,15 @@ const make = Effect.gen(function*() {
   const invalidate = (key: SessionKey) =>
     Effect.scoped(Effect.flatMap(RcMap.get(candidates, key.who), (sessions) => RcMap.invalidate(sessions, key)))
 
-  /** A command is the same however it is written, and whatever would be sent over HTTP. */
-  const keyOf = (operation: string, { connection, headers, transport = "auto", url }: Server) =>
-    Effect.map(guard.candidate(operation), (who) => {
-      const command = commandIn(url)
-      const sent = headers === undefined || command !== undefined ? {} : Redacted.value(headers)
-      return new SessionKey({
-        who: Candidate.format(who),
-        url: command === undefined ? url : `stdio:${encodeURIComponent(command)}`,
-        transport: command === undefined ? transport : "auto",
-        headers: Redacted.make(JSON.stringify(sent)),
-        connection: command === undefined ? connection : undefined
-      })
-    })
+  const keyOf = (operation: string, server: Server) =>
+    Effect.map(guard.candidate(operation), (who) => keyFor(who, server))
+
+  const signInOf = ({ connection }: SessionKey) =>
+    connection === undefined
+      ? noSignIn("it is for a connection, and none is named")
+      : Option.isNone(signIn)
+      ? noSignIn("there are no OAuthTokens here to keep tokens in")
+      : Effect.succeed({ connection, signIn: signIn.value })
 
   const open = (key: SessionKey): Effect.Effect<Opened, ConnectError, Scope.Scope> =>
     Effect.flatMap(RcMap.get(candidates, key.who), (sessions) =>
@@ -209,14 +226,18 @@ const make = Effect.gen(function*() {
       ))
 
   /** With the token as it is now: a session may last longer than one. */
-  const once = <A>(key: SessionKey, use: (session: Session) => Effect.Effect<A, SessionFailure>) =>
+  const once = <A>(key: SessionKey, use: Use<A>) =>
     Effect.scoped(Effect.gen(function*() {
       const { bearer, session } = yield* open(key)
       bearer.token = yield* tokenOf(key)
       return yield* use(session)
     }))
 
-  const asking = (key: SessionKey) => (request: McpSignIn.Authorize) =>
+  const asking = (key: SessionKey) =>
+  (request: McpSignIn.Authorize): Effect.Effect<
+    McpSignIn.Authorized,
+    McpRefused | ConnectorError
+  > =>
     Effect.flatMap(
       targetOf(key, connector.commands, policy, { token: Option.none() }),
       (target) =>
@@ -226,21 +247,21 @@ const make = Effect.gen(function*() {
     )
 
   /** What a server asks for is met once: by a renewed token, or one that needs nobody to sign in. */
-  const authorized = <A>(key: SessionKey, use: (session: Session) => Effect.Effect<A, SessionFailure>) =>
+  const authorized = <A>(key: SessionKey, use: Use<A>, redirectUrl?: string) =>
     Effect.catchTag(
       once(key, use),
       "Challenge",
       (challenge) =>
         key.connection === undefined || Option.isNone(signIn) ? challenge.error : signIn.value
-          .meet(challenge, shown(key.url), key.connection, asking(key)).pipe(
+          .meet(challenge, { url: key.url, connection: key.connection, redirectUrl }, asking(key)).pipe(
             Effect.zipRight(once(key, use)),
             Effect.catchTag("Challenge", ({ error }) => error)
           )
     )
 
   /** Uses a session; one that turns out to be lost is opened anew, once. */
-  const using = <A>(key: SessionKey, use: (session: Session) => Effect.Effect<A, SessionFailure>) => {
-    const again = authorized(key, use)
+  const using = <A>(key: SessionKey, use: Use<A>, redirectUrl?: string) => {
+    const again = authorized(key, use, redirectUrl)
     return again.pipe(
       Effect.catchTag("SessionLost", () => Effect.zipRight(invalidate(key), again)),
       Effect.catchTag("SessionLost", () =>
@@ -260,17 +281,46 @@ const make = Effect.gen(function*() {
     }, traced("Mcp.tools")),
     call: Effect.fnUntraced(function*(server, name, args, { timeout = "60 seconds" } = {}) {
       const key = yield* keyOf("call", server)
-      yield* guard.granted("call", `${shown(key.url)} ${name}`)
+      yield* guard.granted("call", `${McpSignIn.shown(key.url)} ${name}`)
       return yield* using(key, (session) => session.call(name, args, Duration.decode(timeout)))
     }, traced("Mcp.call")),
+    beginSignIn: Effect.fnUntraced(function*(server, redirectUrl) {
+      const key = yield* keyOf("beginSignIn", server)
+      yield* signInOf(key)
+      if (!/^https?:$/.test(URL.canParse(redirectUrl) ? new URL(redirectUrl).protocol : "")) {
+        return yield* noSignIn("a browser is led back to an address of http or https")
+      }
+      yield* guard.granted("beginSignIn", `${McpSignIn.shown(key.url)} ${key.connection}`)
+      return yield* using(key, ({ tools }) => tools, redirectUrl).pipe(
+        Effect.as(Option.none<string>()),
+        Effect.catchTag("SignInNeeded", ({ url }) => Effect.succeedSome(url))
+      )
+    }, traced("Mcp.beginSignIn")),
     signIn: Effect.fnUntraced(function*(server, address) {
       const key = yield* keyOf("signIn", server)
-      if (key.connection === undefined) return yield* noSignIn("it is for a connection, and none is named")
-      if (Option.isNone(signIn)) return yield* noSignIn("there are no OAuthTokens here to keep tokens in")
-      yield* guard.granted("signIn", `${shown(key.url)} ${key.connection}`)
-      yield* signIn.value.finish(shown(key.url), key.connection, address, asking(key))
+      const { connection, signIn } = yield* signInOf(key)
+      yield* guard.granted("signIn", `${McpSignIn.shown(key.url)} ${connection}`)
+      yield* signIn.finish(connection, address, Option.some(key.url), () => asking(key))
       yield* invalidate(key)
-    }, traced("Mcp.signIn"))
+    }, traced("Mcp.signIn")),
+    finishSignIn: Effect.fnUntraced(function*(address) {
+      yield* guard.candidate("finishSignIn")
+      const owner = McpSignIn.ownerIn(address)
+      if (Option.isNone(signIn) || Option.isNone(owner)) {
+        return yield* new McpSignIn.SignInFailed({ connection: "", problem: "the address is no answer to one" })
+      }
+      const { connection, who } = owner.value
+      yield* Effect.gen(function*() {
+        yield* signIn.value.finish(
+          connection,
+          address,
+          Option.none(),
+          (url) => asking(keyFor(who, { url, connection }))
+        )
+        yield* guard.granted("finishSignIn", connection)
+      }).pipe(Candidate.as(who))
+      yield* RcMap.invalidate(candidates, Candidate.format(who))
+    }, traced("Mcp.finishSignIn"))
   })
 })
 
@@ -282,7 +332,7 @@ const targetOf = (
   policy: NetworkPolicy,
   bearer: Bearer
 ): Effect.Effect<Target, McpRefused> => {
-  const refused = (detail: string) => Effect.fail(new McpRefused({ server: shown(text), detail }))
+  const refused = (detail: string) => Effect.fail(new McpRefused({ server: McpSignIn.shown(text), detail }))
   if (!URL.canParse(text)) return refused("it is not an absolute URL")
   const url = new URL(text)
   const name = commandIn(text)
@@ -321,9 +371,3 @@ const tooMany = new ConnectorError({
 
 const noSignIn = (detail: string) =>
   Effect.fail(new ConnectorError({ connector: "Mcp", method: "signIn", reason: "InvalidInput", detail }))
-
-const shown = (text: string): string => {
-  if (!URL.canParse(text)) return ""
-  const { host, protocol } = new URL(text)
-  return host === "" ? protocol : `${protocol}//${host}`
-}

@@ -3,9 +3,10 @@
  * asker; what a person has to do in a browser is told as {@link SignInNeeded}, and finished with the address that led to.
  * https://modelcontextprotocol.io/specification/2025-11-25/basic/authorization
  */
-import { Clock, Data, Effect, Either, Option, Redacted, Schema } from "effect"
+import { Clock, Data, Effect, Either, Encoding, Option, Redacted, Schema } from "effect"
 import type { ConnectorError } from "../../kernel/ConnectorError.ts"
 import * as Ids from "../../kernel/Ids.ts"
+import * as Candidate from "../../security/Candidate.ts"
 import { ManagedVault } from "../../security/ManagedVault.ts"
 import * as OAuthRecord from "./OAuthRecord.ts"
 import { type Connection, InvalidConnection, type OAuthError, OAuthTokens } from "./OAuthTokens.ts"
@@ -67,6 +68,8 @@ export interface Authorize {
   readonly metadataUrl: URL | undefined
   /** Unguessable. */
   readonly state: string
+  /** Where the browser is to be led to. Default: the connector's own. */
+  readonly redirectUrl: string | undefined
   /** The second part: the code the browser brought, and what was kept in the first. */
   readonly answer: Option.Option<{ readonly code: string; readonly kept: Redacted.Redacted }>
 }
@@ -78,9 +81,10 @@ export type SignInError = SignInNeeded | SignInFailed | OAuthError
 const Pending = Schema.parseJson(Schema.Struct({
   /** Milliseconds since 1970. */
   begun: Schema.Number,
-  /** Scheme and host. */
-  server: Schema.String,
+  /** Of the MCP server. */
+  target: Schema.String,
   url: Schema.String,
+  redirectUrl: Schema.optional(Schema.String),
   scope: Schema.optional(Schema.String),
   state: Schema.String,
   kept: Schema.String
@@ -89,22 +93,25 @@ const Pending = Schema.parseJson(Schema.Struct({
 /** Whoever asks in this time is sent to the same page. */
 const pendingMillis = 10 * 60_000
 
+/** What is signed in to, and where the answer is wanted. */
+export interface Place {
+  /** Of the MCP server. */
+  readonly url: string
+  readonly connection: string
+  readonly redirectUrl?: string | undefined
+}
+
 export interface SignIn {
   /** The token to send, if there is one. Tokens for one server are refused to all others. */
   readonly token: (connection: string, url: string) => Effect.Effect<Option.Option<Redacted.Redacted>, OAuthError>
   /** Makes good for the challenge, or says what a person has to do. */
-  readonly meet: <E>(
-    challenge: Challenge,
-    server: string,
-    connection: string,
-    ask: Ask<E>
-  ) => Effect.Effect<void, SignInError | E>
-  /** `address`: where the browser was led to. */
+  readonly meet: <E>(challenge: Challenge, place: Place, ask: Ask<E>) => Effect.Effect<void, SignInError | E>
+  /** `address`: where the browser was led to. `url`: the only MCP server that may be meant, where one is known. */
   readonly finish: <E>(
-    server: string,
     connection: string,
     address: string,
-    ask: Ask<E>
+    url: Option.Option<string>,
+    ask: (url: string) => Ask<E>
   ) => Effect.Effect<void, SignInError | E>
 }
 
@@ -149,22 +156,25 @@ const over = (tokens: OAuthTokens["Type"], vault: ManagedVault["Type"]): SignIn 
 
   const begin = Effect.fnUntraced(function*<E>(
     { metadataUrl, scope }: Challenge,
-    server: string,
-    connection: string,
+    { connection, redirectUrl, url: target }: Place,
     ask: Ask<E>
   ) {
+    const server = shown(target)
     const now = yield* Clock.currentTimeMillis
     const before = yield* pendingOf(connection)
     const same = Option.filter(
       before,
-      (one) => one.server === server && one.scope === scope && one.begun + pendingMillis > now
+      (one) =>
+        one.target === target && one.scope === scope && one.begun + pendingMillis > now &&
+        (redirectUrl === undefined || redirectUrl === one.redirectUrl)
     )
     if (Option.isSome(same)) return yield* new SignInNeeded({ server, connection, url: same.value.url })
-    const state = yield* Ids.make("signin")
+    const state = yield* stateFor(connection)
     const client = yield* clientOf(connection)
-    const outcome = yield* ask({ client, scope, metadataUrl, state, answer: Option.none() })
+    const outcome = yield* ask({ client, scope, metadataUrl, state, redirectUrl, answer: Option.none() })
     if (outcome._tag === "Connection") return yield* tokens.save(connection, outcome.connection)
-    const pending = { begun: now, server, url: outcome.url, scope, state, kept: Redacted.value(outcome.kept) }
+    const { kept, url } = outcome
+    const pending = { begun: now, target, url, redirectUrl, scope, state, kept: Redacted.value(kept) }
     yield* vault.set(pendingKey(connection), Redacted.make(encodePending(pending)))
     return yield* new SignInNeeded({ server, connection, url: outcome.url })
   })
@@ -185,27 +195,38 @@ const over = (tokens: OAuthTokens["Type"], vault: ManagedVault["Type"]): SignIn 
       )
       return isUsable ? yield* orNone(Effect.map(tokens.get(connection), ({ value }) => value)) : Option.none()
     }),
-    meet: Effect.fnUntraced(function*<E>(challenge: Challenge, server: string, connection: string, ask: Ask<E>) {
+    meet: Effect.fnUntraced(function*<E>(challenge: Challenge, place: Place, ask: Ask<E>) {
       const { isForScope, sent } = challenge
       if (Option.isSome(sent) && !isForScope) {
-        const renewed = yield* orNone(tokens.get(connection, { rejected: sent.value }))
+        const renewed = yield* orNone(tokens.get(place.connection, { rejected: sent.value }))
         if (Option.exists(renewed, ({ value }) => Redacted.value(value) !== Redacted.value(sent.value))) return
       }
-      yield* begin(challenge, server, connection, ask)
+      yield* begin(challenge, place, ask)
     }),
-    finish: Effect.fnUntraced(function*<E>(server: string, connection: string, address: string, ask: Ask<E>) {
+    finish: Effect.fnUntraced(function*<E>(
+      connection: string,
+      address: string,
+      url: Option.Option<string>,
+      ask: (url: string) => Ask<E>
+    ) {
       const failed = (problem: string) => new SignInFailed({ connection, problem })
-      const begun = Option.filter(yield* pendingOf(connection), (one) => one.server === server)
-      const pending = yield* Effect.mapError(begun, () => failed("none was begun"))
-      const query = new URLSearchParams(address.replace(/#.*$/s, "").replace(/^[^?]*\?/s, ""))
-      if (query.get("state") !== pending.state) return yield* failed("the answer is of another sign-in")
+      // Who knows no more than an address is not told what has been begun.
+      const unknown = (problem: string) => failed(Option.isSome(url) ? problem : "no sign-in waits for this answer")
+      const begun = Option.filter(
+        yield* pendingOf(connection),
+        (one) => Option.getOrElse(url, () => one.target) === one.target
+      )
+      const pending = yield* Effect.mapError(begun, () => unknown("none was begun"))
+      const query = queryOf(address)
+      if (query.get("state") !== pending.state) return yield* unknown("the answer is of another sign-in")
       const code = query.get("code")
       if (code === null) return yield* failed(`the server says ${(query.get("error") ?? "nothing").slice(0, 100)}`)
-      const outcome = yield* ask({
+      const outcome = yield* ask(pending.target)({
         client: yield* clientOf(connection),
         scope: pending.scope,
         metadataUrl: undefined,
         state: pending.state,
+        redirectUrl: pending.redirectUrl,
         answer: Option.some({ code, kept: Redacted.make(pending.kept) })
       })
       if (outcome._tag === "Browser") return yield* failed("the server wants it begun again")
@@ -213,6 +234,36 @@ const over = (tokens: OAuthTokens["Type"], vault: ManagedVault["Type"]): SignIn 
       yield* vault.remove(pendingKey(connection))
     })
   }
+}
+
+/** Scheme and host. */
+export const shown = (text: string): string => {
+  if (!URL.canParse(text)) return ""
+  const { host, protocol } = new URL(text)
+  return host === "" ? protocol : `${protocol}//${host}`
+}
+
+const queryOf = (address: string) => new URLSearchParams(address.replace(/#.*$/s, "").replace(/^[^?]*\?/s, ""))
+
+/** Says whose sign-in it is, so that whoever gets the answer finds it; its other part is what nobody can guess. */
+const stateFor = (connection: string) =>
+  Effect.zipWith(
+    Candidate.current,
+    Ids.make("signin"),
+    (who, id) => `${id}.${Encoding.encodeBase64Url(`${Candidate.format(who)} ${connection}`)}`
+  )
+
+/** Whose sign-in an address is the answer to, as it says itself: only `finish` knows whether that is true. */
+export const ownerIn = (
+  address: string
+): Option.Option<{ readonly who: Candidate.Candidate; readonly connection: string }> => {
+  const [, encoded = ""] = (queryOf(address).get("state") ?? "").split(".")
+  const text = Either.getOrElse(Encoding.decodeBase64UrlString(encoded), () => "")
+  const space = text.indexOf(" ")
+  return Option.map(
+    Schema.decodeOption(Candidate.FromString)(text.slice(0, Math.max(0, space))),
+    (who) => ({ who, connection: text.slice(space + 1) })
+  )
 }
 
 const originOf = (url: string) => URL.canParse(url) ? new URL(url).origin : url

@@ -2,7 +2,7 @@
  * NKV: JSON values under a namespace and a key. Callers use {@link NKV}, connectors implement {@link NKVConnector}. A namespace
  * is in the asker's home; a team's is `smythfs://<id>.team/<namespace>`.
  */
-import { Chunk, Context, Effect, Layer, Option, Stream } from "effect"
+import { Chunk, Context, Effect, Either, Layer, Option, Stream } from "effect"
 import * as Connector from "../../kernel/Connector.ts"
 import { ConnectorError, retrying } from "../../kernel/ConnectorError.ts"
 import { traced } from "../../kernel/Trace.ts"
@@ -68,25 +68,28 @@ const make = Effect.gen(function*() {
   const { check, guard, locate, retryConflicts } = yield* Guarded.make("NKV")
 
   const open = ({ value, version }: StoredText, resource: string) =>
-    Effect.map(Guarded.unpack("NKV", resource, value), ({ acl, value }) => ({ acl, value, version }))
+    Either.map(Guarded.unpack("NKV", resource, value), ({ acl, value }) => ({ acl, value, version }))
 
-  const find = Effect.fnUntraced(function*(operation: string, namespace: string, key: string, level: Acl.Level) {
-    const space = yield* locate(operation, namespace)
-    yield* checkKey(key)
-    const place = { ...space, key: `${space.key}:${key}` }
-    const found = yield* Effect.flatMap(
-      retrying(connector.get(space.key, key)),
-      Effect.transposeMapOption((stored) => open(stored, place.key))
+  const find = (operation: string, namespace: string, key: string, level: Acl.Level) =>
+    Effect.flatMap(
+      Effect.flatMap(locate(operation, namespace), (space) => placeOf(space, key)),
+      ({ namespace, place }) =>
+        Effect.flatMap(retrying(connector.get(namespace, key)), (stored) =>
+          Either.match(
+            Either.transposeMapOption(stored, (text) => open(text, place.key)),
+            {
+              onLeft: Effect.fail,
+              onRight: (found) => Effect.as(check(place, level, found), { place, found, namespace })
+            }
+          ))
     )
-    yield* check(place, level, found)
-    return { place, found, namespace: space.key }
-  })
 
   return NKV.of({
-    get: Effect.fnUntraced(function*(namespace, key) {
-      const { found, place } = yield* find("get", namespace, key, "read")
-      return yield* Effect.transposeMapOption(found, ({ value }) => decode(value, place.key))
-    }, traced("NKV.get")),
+    get: (namespace, key) =>
+      Effect.flatMap(
+        find("get", namespace, key, "read"),
+        ({ found, place }) => Either.transposeMapOption(found, ({ value }) => decode(value, place.key))
+      ).pipe(traced("NKV.get")),
     set: Effect.fnUntraced(
       function*(namespace, key, value) {
         const { found, namespace: space, place } = yield* find("set", namespace, key, "write")
@@ -137,7 +140,11 @@ export const layer: Layer.Layer<NKV, never, NKVConnector> = Layer.scoped(NKV, ma
 
 const pageSize = 500
 
-const checkKey = (key: string): Effect.Effect<void, Address.InvalidKey> => {
+/** Of the entry `key`, for whoever decides about it. */
+const placeOf = (
+  space: Guarded.Place,
+  key: string
+): Either.Either<{ readonly namespace: string; readonly place: Guarded.Place }, Address.InvalidKey> => {
   const problem = key === ""
     ? "it is empty"
     : Buffer.byteLength(key) > 1024
@@ -145,7 +152,9 @@ const checkKey = (key: string): Effect.Effect<void, Address.InvalidKey> => {
     : !key.isWellFormed()
     ? "it has half a surrogate pair, which is not Unicode"
     : undefined
-  return problem === undefined ? Effect.void : Effect.fail(new Address.InvalidKey({ key: key.slice(0, 200), problem }))
+  return problem === undefined
+    ? Either.right({ namespace: space.key, place: { ...space, key: `${space.key}:${key}` } })
+    : Either.left(new Address.InvalidKey({ key: key.slice(0, 200), problem }))
 }
 
 const failure = (method: string, reason: ConnectorError["reason"], detail: string, cause: unknown) =>
@@ -165,8 +174,8 @@ const encode = (value: unknown, key: string): Effect.Effect<string, ConnectorErr
         : Effect.succeed(text)
   )
 
-const decode = (text: string, key: string): Effect.Effect<unknown, ConnectorError> =>
-  Effect.try({
+const decode = (text: string, key: string): Either.Either<unknown, ConnectorError> =>
+  Either.try({
     try: (): unknown => JSON.parse(text),
     catch: (cause) => failure("get", "Corrupted", `the value of "${key}" is not JSON; remove or replace it`, cause)
   })

@@ -81,16 +81,27 @@ export const make = (
     return allowed ? undefined : metadata ? "it is a metadata service" : notPublic(address)
   }
 
-  return {
-    refusesAddress,
-    refusesUrl: (url) => {
-      if (url.protocol !== "http:" && url.protocol !== "https:") return "only http and https are allowed"
-      const host = normalName(url.hostname)
-      const port = portOf(url)
-      return parseAddress(host) === undefined ? refusesName(host, port) : refusesAddress(host, port, host)
-    }
+  const judge = (url: URL) => {
+    if (url.protocol !== "http:" && url.protocol !== "https:") return "only http and https are allowed"
+    const host = normalName(url.hostname)
+    const port = portOf(url)
+    return parseAddress(host) === undefined ? refusesName(host, port) : refusesAddress(host, port, host)
   }
+  /** Of origins: what is said of one never changes, since no name is looked up here. */
+  const judged = new Map<string, string | undefined>()
+  const refusesUrl = (url: URL) => {
+    const origin = `${url.protocol}//${url.host}`
+    if (judged.has(origin)) return judged.get(origin)
+    const refusal = judge(url)
+    if (judged.size >= maxJudged) judged.clear()
+    judged.set(origin, refusal)
+    return refusal
+  }
+
+  return { refusesAddress, refusesUrl }
 }
+
+const maxJudged = 1000
 
 /** The port a URL is requested on. */
 export const portOf = (url: URL): number => url.port !== "" ? Number(url.port) : url.protocol === "https:" ? 443 : 80

@@ -69,6 +69,8 @@ export interface OutboundResponse {
 /** An answer whose body is read as it comes, while the scope is open. */
 export interface OutboundStream extends Omit<OutboundResponse, "body"> {
   readonly body: Stream.Stream<Uint8Array, ResponseTooLarge | ConnectorError>
+  /** All of the body has come already, so that nothing is left to wait for. */
+  readonly isWhole: boolean
 }
 
 /** A way to the place, itself a place the policy allows. */
@@ -111,6 +113,7 @@ const make = Effect.gen(function*() {
   const connector = yield* OutboundConnector
   const guard = yield* Access.guard("Outbound")
   const audit = yield* Audit.Audit
+  const deadlines = yield* Deadlines.make(Duration.seconds(30))
 
   /** Sends and follows; `via` is one of the two ways of the connector. */
   const follow = <A extends Head, R>(via: Via<A, R>, exchange: Exchange, redirects: number): Sent<A, R> => {
@@ -134,8 +137,7 @@ const make = Effect.gen(function*() {
   const sent = Effect.fnUntraced(function*<A extends Head, R>(
     operation: "request" | "open",
     via: Via<A, R>,
-    request: OutboundRequest,
-    inTime: InTime
+    request: OutboundRequest
   ) {
     const candidate = yield* guard.candidate(operation)
     const { maxRedirects = 5 } = request
@@ -145,48 +147,38 @@ const make = Effect.gen(function*() {
       Effect.tapError((refused) => refused.reason === "Policy" ? record(refused.url, "denied") : Effect.void)
     )
     return yield* follow(via, exchange, maxRedirects === 0 ? 0 : maxRedirects + 1).pipe(
-      inTime(() =>
+      deadlines.within(() =>
         failure(
           "Timeout",
           `no whole answer of ${shown(exchange.url)} in ${Duration.format(timeoutOf(request))}`
-        )
-      ),
+        ), timeoutOf(request)),
       Effect.tap(() => audit.level === "all" ? record(shown(exchange.url), "granted") : Effect.void),
       Effect.tapErrorTag("OutboundRefused", (refused) => record(refused.url, "denied"))
     )
   })
 
   return Outbound.of({
-    request: (request) =>
-      traced("Outbound.request")(
-        sent(
-          "request",
-          connector.exchange,
-          request,
-          (onTimeout) => Effect.timeoutFail({ duration: timeoutOf(request), onTimeout })
-        )
-      ),
+    request: (request) => traced("Outbound.request")(sent("request", connector.exchange, request)),
     open: Effect.fnUntraced(function*(request) {
-      // Before anything else, what has to be closed again included.
-      yield* guard.candidate("open")
-      const deadlines = yield* Deadlines.make(timeoutOf(request))
-      const answer = yield* sent("open", connector.open, request, deadlines.within)
+      const answer = yield* sent("open", connector.open, request)
       const stopped = (): Option.Option<ResponseTooLarge | ConnectorError> =>
         Option.some(failure("Timeout", `${shown(new URL(answer.url))} stopped in the middle of its answer`))
-      return { ...answer, body: answer.body.pipe(Pull.via((pull) => deadlines.within(stopped)(pull))) }
+      const inTime = deadlines.within(stopped, timeoutOf(request))
+      return answer.isWhole
+        ? answer
+        : { ...answer, body: answer.body.pipe(Pull.via((pull) => inTime(pull))) }
     }, traced("Outbound.open"))
   })
 })
 
 /** The guarded service, and with it the policy for whoever else connects somewhere. */
 export const layer: Layer.Layer<Outbound | Policy, never, OutboundConnector> = Layer.merge(
-  Layer.effect(Outbound, make),
+  Layer.scoped(Outbound, make),
   Layer.effect(Policy, Effect.map(OutboundConnector, ({ policy }) => policy))
 )
 
 type Failure = OutboundRefused | ResponseTooLarge | ConnectorError
 type Head = Pick<OutboundResponse, "status" | "headers">
-type InTime = <E>(onTimeout: () => E) => <A, E1, R>(self: Effect.Effect<A, E1, R>) => Effect.Effect<A, E | E1, R>
 type Via<A, R> = (exchange: Exchange) => Effect.Effect<A, Failure, R>
 type Sent<A, R> = Effect.Effect<A & { readonly url: string }, Failure, R>
 

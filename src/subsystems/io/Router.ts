@@ -6,7 +6,10 @@ import type * as HttpApp from "@effect/platform/HttpApp"
 import { Context, Effect, Layer, Ref, type Scope } from "effect"
 import { BootError } from "../../kernel/BootError.ts"
 
-/** An HTTP application that has settled all its errors and needs nothing but the request. */
+/**
+ * An HTTP application that has settled all its errors and needs nothing but the request: services of whoever serves it are
+ * not around it, so those that have a default must be given to the app itself.
+ */
 export type App = HttpApp.Default<never, Scope.Scope>
 
 /** Where to listen, in place of what the connector was configured with. */

@@ -1,8 +1,9 @@
 /**
- * Stored objects that anybody may fetch for a while who knows their address, which cannot be guessed. What it stands for is kept
- * in the Cache of the object's home: with one that lasts and is shared, addresses outlive the process and work at all of them.
+ * Stored objects that anybody may fetch for a while who knows their address, which cannot be guessed. It is the Storage's own
+ * where that gives one. Else it is of this system, and what it stands for is kept in the Cache of the object's home: with one
+ * that lasts and is shared, addresses outlive the process and work at all of them.
  */
-import { Context, Effect, Layer, type Option, Ref, Schema, type Scope, type Stream } from "effect"
+import { Context, Effect, Layer, Option, Ref, Schema, type Scope, type Stream } from "effect"
 import * as Ids from "../../kernel/Ids.ts"
 import { toUri } from "../../security/Address.ts"
 import * as Candidate from "../../security/Candidate.ts"
@@ -36,9 +37,11 @@ const make = Effect.gen(function*() {
   const urls: PublicUrlsService = {
     make: Effect.fnUntraced(function*({ home, path }, timeToLive) {
       const uri = toUri({ home, path })
+      // As the asker: who may not read it may not share it.
+      const direct = yield* storage.publicUrl(uri, timeToLive)
+      if (Option.isSome(direct)) return direct.value
       const [base] = yield* Ref.get(bases)
       if (base === undefined) return uri
-      // As the asker: who may not read it may not share it.
       const { modified } = yield* storage.info(uri)
       const file = yield* Ids.make("file")
       yield* Candidate.as(cache.set(`${folder}/${file}`, encode({ path, modified }), { timeToLive }), home)

@@ -5,6 +5,7 @@
 import { Chunk, Clock, Context, Duration, Effect, Layer, Option, Schema, type Scope, Stream } from "effect"
 import * as Connector from "../../kernel/Connector.ts"
 import { ConnectorError, retrying } from "../../kernel/ConnectorError.ts"
+import * as Pull from "../../kernel/Pull.ts"
 import { traced } from "../../kernel/Trace.ts"
 import type * as Access from "../../security/Access.ts"
 import * as Acl from "../../security/Acl.ts"
@@ -71,7 +72,19 @@ export class StorageConnector extends Context.Tag("effect-sre/StorageConnector")
   readonly remove: (key: string, expected: string) => Effect.Effect<void, ConnectorError>
   /** Objects whose key starts with `prefix`, in a fixed order; `prefix` begins with a home and a slash. */
   readonly list: (prefix: string, page: Guarded.Page) => Effect.Effect<Guarded.Listed<StoredObject>, ConnectorError>
+  /**
+   * A URL under which anybody may fetch the bytes of this version until `timeToLive` has passed. None where the backend is not
+   * open to others, or not for as long: see {@link withoutPublicUrls}.
+   */
+  readonly publicUrl: (
+    key: string,
+    expected: string,
+    timeToLive: Duration.Duration
+  ) => Effect.Effect<Option.Option<string>, ConnectorError>
 }>() {}
+
+/** For a backend that only this system can reach. */
+export const withoutPublicUrls = (): Effect.Effect<Option.Option<string>> => Effect.succeedNone
 
 export interface WriteOptions {
   /** Default: by the extension of the key, else by the first bytes. */
@@ -120,6 +133,15 @@ export class Storage extends Context.Tag("effect-sre/Storage")<Storage, {
     candidate: Candidate.Candidate,
     levels: ReadonlyArray<Acl.Level>
   ) => Effect.Effect<void, StorageError>
+  /**
+   * A URL of the backend's own, under which anybody may fetch what is there now until `timeToLive` has passed, at most as long
+   * as the object lives. It works to its end, whatever becomes of the object. None where the backend has none: `PublicUrls`
+   * gives one that this system serves.
+   */
+  readonly publicUrl: (
+    key: string,
+    timeToLive: Duration.DurationInput
+  ) => Effect.Effect<Option.Option<string>, StorageError>
   /** The object is absent once `timeToLive` has passed; an infinite one lifts that. */
   readonly expire: (key: string, timeToLive: Duration.DurationInput) => Effect.Effect<void, StorageError>
   /** What the maker of the stream may read of the objects whose key starts with `prefix`; empty: all of its home. */
@@ -264,6 +286,13 @@ const make = Effect.gen(function*() {
     setAcl: (key, acl) => update("setAcl", "owner", () => aclChange(acl))(key),
     share: (key, candidate, levels) =>
       update("share", "owner", ({ acl }) => aclChange(Acl.grant(acl, candidate, levels)))(key),
+    publicUrl: (key, timeToLive) =>
+      Effect.gen(function*() {
+        const { object, place } = yield* existing("publicUrl", key, "read")
+        const now = yield* Clock.currentTimeMillis
+        const left = Duration.millis(Option.getOrElse(object.expires, () => Infinity) - now)
+        return yield* retrying(connector.publicUrl(place.key, object.version, Duration.min(timeToLive, left)))
+      }).pipe(retryConflicts(key), traced("Storage.publicUrl")),
     expire: (key, timeToLive) =>
       update("expire", "owner", () => Effect.map(expiryIn(timeToLive), (expires) => ({ expires })))(key),
     list: Effect.fnUntraced(function*(prefix) {
@@ -324,5 +353,13 @@ const checkRange = ({ length = 0, offset }: Range) =>
       })
     )
 
+/** A body that is one piece is not made a stream of for this: see {@link Pull}. */
 const collect = <E>(body: Stream.Stream<Uint8Array, E>): Effect.Effect<Uint8Array, E> =>
-  Effect.map(Stream.runCollect(body), Guarded.concat)
+  Effect.suspend(() => {
+    const chunks: Array<Uint8Array> = []
+    const all = Pull.until(body, (bytes) => {
+      chunks.push(bytes)
+      return false
+    })
+    return Effect.map(all, () => Guarded.concat(chunks))
+  })

@@ -42,14 +42,9 @@ const make = (settings: Settings) =>
     const keep = (key: string, events: ReadonlyArray<LLMEvent>, timeToLive: Duration.Duration) =>
       cache.setJson(key, Events, events, { timeToLive }).pipe(Effect.catchAll((error) => missed("kept", error)))
 
-    const open = Effect.fnUntraced(function*({ cache: asked, ...request }: LLM.Request) {
+    const open = Effect.fnUntraced(function*(request: LLM.Request, asked: Duration.DurationInput) {
       const candidate = yield* guard.candidate("stream")
-      const timeToLive = asked === undefined
-        ? settings.timeToLive
-        : asked === false
-        ? undefined
-        : Duration.decode(asked)
-      if (timeToLive === undefined) return llm.stream(request)
+      const timeToLive = Duration.decode(asked)
       const key = keyOf(request, yield* LLM.modelOf(models, request.model))
       const before = yield* found(key)
       if (Option.isSome(before)) return Stream.fromIterable(before.value)
@@ -69,7 +64,8 @@ const make = (settings: Settings) =>
       )
     })
 
-    const stream = (request: LLM.Request) => Pull.unwrap(open(request))
+    const stream = ({ cache: timeToLive = settings.timeToLive ?? false, ...request }: LLM.Request) =>
+      timeToLive === false ? llm.stream(request) : Pull.unwrap(open(request, timeToLive))
     return LLM.LLM.of({ stream, generate: (request) => collect(stream(request)), check: llm.check })
   })
 

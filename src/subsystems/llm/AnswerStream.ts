@@ -51,20 +51,24 @@ export const collect = <E, R>(self: Stream.Stream<LLMEvent, E, R>): Effect.Effec
     const add = (event: LLMEvent) => {
       switch (event.type) {
         case "text":
-          return void text.push(event.delta)
+          text.push(event.delta)
+          break
         case "reasoning":
-          return void reasoning.push(event.delta)
+          reasoning.push(event.delta)
+          break
         case "toolCall":
-          return void toolCalls.push({ id: event.id, name: event.name, arguments: event.arguments })
+          toolCalls.push({ id: event.id, name: event.name, arguments: event.arguments })
+          break
         case "usage":
           usage = Usage.sum(usage, event.usage)
-          return
+          break
         case "finish":
           reason = event.reason
       }
+      return event.type === "finish"
     }
     return Effect.map(
-      Pull.forEach(self, add),
+      Pull.until(self, add),
       () => ({ text: text.join(""), reasoning: reasoning.join(""), toolCalls, usage, reason })
     )
   })

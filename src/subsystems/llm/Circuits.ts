@@ -1,6 +1,10 @@
-/** Circuits: an endpoint that failed several times in a row is left alone for a while, then tried by one call. */
+/**
+ * Circuits: an endpoint that failed several times in a row is left alone for a while, then tried by one call. By its keys and
+ * prompts, a tenant may be why it fails: one has circuits of its own, and keeps no other from an endpoint.
+ */
 import { Clock, Duration, Effect, Schema } from "effect"
 import { ConnectorError } from "../../kernel/ConnectorError.ts"
+import * as Tenants from "../../security/Tenants.ts"
 
 export const Settings = Schema.Struct({
   /** In a row. Default 5. */
@@ -11,6 +15,8 @@ export const Settings = Schema.Struct({
 export type Settings = typeof Settings.Type
 
 export interface Circuits {
+  /** What the others call the endpoint, for whoever asks now. */
+  readonly of: (endpoint: string) => Effect.Effect<string>
   /** Whether the endpoint may be asked now; where it is open, once in a while. Else how long not. */
   readonly enter: (endpoint: string, method: string) => Effect.Effect<void, ConnectorError>
   /** It answered, whatever it said. */
@@ -26,11 +32,13 @@ interface State {
 /** At most this many endpoints that fail are remembered, since tenants name some. */
 const maxEndpoints = 10_000
 
-export const make = ({ failures, openFor }: Settings): Circuits => {
+export const make = Effect.fnUntraced(function*({ failures, openFor }: Settings): Effect.fn.Return<Circuits> {
+  const { current } = yield* Tenants.make
   const states = new Map<string, State>()
   const pause = Duration.toMillis(openFor)
 
   return {
+    of: (endpoint) => Effect.map(current, (tenant) => `${endpoint} ${tenant}`),
     enter: (endpoint, method) =>
       Effect.flatMap(Clock.currentTimeMillis, (now) => {
         const state = states.get(endpoint)
@@ -49,7 +57,7 @@ export const make = ({ failures, openFor }: Settings): Circuits => {
         states.set(endpoint, { failures: count, openUntil: count < failures ? 0 : now + pause })
       })
   }
-}
+})
 
 /** Remembers what became of a call to the endpoint. */
 export const watched =
@@ -65,7 +73,12 @@ export const isDown = (error: unknown): boolean =>
   error instanceof ConnectorError && (error.reason === "Unavailable" || error.reason === "Timeout")
 
 /** Nothing is ever left alone. */
-export const closed: Circuits = { enter: () => Effect.void, answered: () => Effect.void, failed: () => Effect.void }
+export const closed: Circuits = {
+  of: Effect.succeed,
+  enter: () => Effect.void,
+  answered: () => Effect.void,
+  failed: () => Effect.void
+}
 
 const isOpen = (endpoint: string, method: string, millis: number) =>
   new ConnectorError({

@@ -121,11 +121,12 @@ export const make = Effect.fnUntraced(function*<R = never>(options: Conversation
     const recalled = yield* memory.recall(message, seen)
     const turn = turnOf({ options: given, llm, fitter, window, before: [...before, ...recalled], message })
     const keep = Effect.suspend(() => Effect.zipRight(history.append(turn.messages), memory.keep(turn.messages)))
-    return said({ type: "start" }).pipe(
-      Pull.concat(() => turn.events),
-      Pull.concat(() => Pull.unwrap(Effect.map(keep, () => said(turn.end())))),
-      Candidate.streamAs(who)
-    )
+    const events = Pull.inTurn(function*(): Parts<R> {
+      yield said({ type: "start" })
+      yield* turn.parts()
+      yield Pull.unwrap(Effect.map(keep, () => said(turn.end())))
+    })
+    return Candidate.streamAs(events, who)
   })
 
   const prompt: Conversation<R>["prompt"] = (message, files) => Pull.unwrap(begin(Prompt.user(message, files)))
@@ -172,6 +173,11 @@ const windowOf = <R>(
   return { contextTokens: context, reserve: answer + declared, count }
 }
 
+type Events<R> = Stream.Stream<ConversationEvent, ConversationError, R>
+
+/** What is said, part by part: what comes next is found out when the part before is over. */
+type Parts<R> = Generator<Events<R>, void>
+
 /* ------------------------------------------------------------------------------------------------------------------
  * One turn
  * ---------------------------------------------------------------------------------------------------------------- */
@@ -195,8 +201,6 @@ const turnOf = <R>({ before, fitter, llm, message, options, window }: TurnOption
   let callsLeft = maxToolCalls
   let reason: Prompt.FinishReason = "unknown"
 
-  type Events = Stream.Stream<ConversationEvent, ConversationError, R>
-
   /** Half of the room left, so that no result takes it from the rounds to come. */
   const limitsFor = (calls: number): ToolCalls.Limits => {
     const kept = [...before.filter(({ role }) => role === "system"), ...messages]
@@ -204,37 +208,31 @@ const turnOf = <R>({ before, fitter, llm, message, options, window }: TurnOption
     return { timeout: toolTimeout, maxResultTokens: Math.max(0, Math.floor((window.contextTokens - used) / 2 / calls)) }
   }
 
-  /** One answer of the model, and what follows from it. */
-  const ask = (last: boolean): Events =>
-    Pull.unwrap(Effect.map(fitter.fit([...before, ...messages], window), (fitted) => {
-      const answer = new ModelAnswer()
-      return llm.stream({
+  /** One answer of the model, which fills `answer`. */
+  const ask = (answer: ModelAnswer, last: boolean): Events<R> =>
+    Pull.unwrap(Effect.map(fitter.fit([...before, ...messages], window), (fitted) =>
+      llm.stream({
         ...parameters,
         model: options.model,
         messages: last ? [...fitted, Prompt.user(summarise)] : fitted,
         ...(last || declared.length === 0 ? {} : { tools: declared })
-      }).pipe(
-        Pull.via(Effect.map(Chunk.filterMap((event) => answer.add(event)))),
-        Pull.concat(() => follow(answer, last))
-      )
-    }))
+      }).pipe(Pull.via(Effect.map(Chunk.filterMap((event) => answer.add(event)))))))
 
-  const follow = (answer: ModelAnswer, last: boolean): Events => {
+  /** The calls of an answer that are to be run. */
+  const take = (answer: ModelAnswer, last: boolean): ReadonlyArray<ToolCalls.Call> => {
     reason = answer.reason
     text += answer.text
-    const cut = interruptionOf(reason)
     // Of an answer that was cut off nobody knows whether the arguments of its calls are whole.
-    const calls = cut === undefined && !last ? answer.calls : []
+    const calls = interruptionOf(reason) === undefined && !last ? answer.calls : []
     const content = answer.content(calls.length > 0)
     if (content.length > 0) messages.push({ role: "assistant", content })
-    if (calls.length > 0) return callTools(calls)
-    return cut === undefined ? said() : said(interrupted(cut))
+    return calls
   }
 
   /** The events of tools at work, with what they say meanwhile; what they say as content belongs to the answer. */
   const withSpoken = (
     work: (say: ToolCalls.Say, tell: (event: ConversationEvent) => void) => Effect.Effect<void, never, R>
-  ): Events =>
+  ): Events<R> =>
     Pull.toStream(Effect.flatMap(Mailbox.make<ConversationEvent>(), (events) => {
       const tell = (event: ConversationEvent) => void events.unsafeOffer(event)
       const say: ToolCalls.Say = (kind, words) => {
@@ -248,7 +246,8 @@ const turnOf = <R>({ before, fitter, llm, message, options, window }: TurnOption
       return Effect.as(Effect.forkScoped(Mailbox.into(work(say, tell), events)), next)
     }))
 
-  const callTools = (calls: ReadonlyArray<ToolCalls.Call>): Events => {
+  /** Whether all of the calls could be run. */
+  const callTools = function*(calls: ReadonlyArray<ToolCalls.Call>): Generator<Events<R>, boolean> {
     rounds += 1
     const allowed = rounds > maxRounds ? 0 : Math.min(calls.length, callsLeft)
     callsLeft -= allowed
@@ -256,42 +255,47 @@ const turnOf = <R>({ before, fitter, llm, message, options, window }: TurnOption
     const limits = limitsFor(calls.length)
     const execute = (call: ToolCalls.Call, at: number, say: ToolCalls.Say) =>
       at < allowed ? ToolCalls.run(call, tools, limits, say) : Effect.succeed(ToolCalls.pending(call))
-    const announced = calls.map(({ part }): ConversationEvent => ({
+    yield said(...calls.map(({ part }): ConversationEvent => ({
       type: "toolCall",
       id: part.id,
       name: part.name,
       params: part.params,
       status: tools.get(part.name)?.status ?? `Calling ${part.name}`
-    }))
-    return said(...announced).pipe(
-      Pull.concat(() =>
-        withSpoken((say, tell) => {
-          const early = new Map<number, Prompt.ToolResultPart>()
-          // In the order of the calls, whichever is done first.
-          const done = (result: Prompt.ToolResultPart, at: number) => {
-            early.set(at, result)
-            for (let next = early.get(results.length); next !== undefined; next = early.get(results.length)) {
-              results.push(next)
-              tell({ ...next, type: "toolResult" })
-            }
-          }
-          return Effect.forEach(
-            calls,
-            (call, at) => Effect.map(execute(call, at, say), (result) => done(result, at)),
-            { concurrency: Math.max(1, concurrency), discard: true }
-          )
-        })
-      ),
-      Pull.concat((): Events => {
-        messages.push({ role: "tool", content: results })
-        return allowed === calls.length
-          ? ask(false)
-          : Pull.concat(() => ask(true))(said(interrupted("max_tool_calls")))
-      })
-    )
+    })))
+    yield withSpoken((say, tell) => {
+      const early = new Map<number, Prompt.ToolResultPart>()
+      // In the order of the calls, whichever is done first.
+      const done = (result: Prompt.ToolResultPart, at: number) => {
+        early.set(at, result)
+        for (let next = early.get(results.length); next !== undefined; next = early.get(results.length)) {
+          results.push(next)
+          tell({ ...next, type: "toolResult" })
+        }
+      }
+      return Effect.forEach(
+        calls,
+        (call, at) => Effect.map(execute(call, at, say), (result) => done(result, at)),
+        { concurrency: Math.max(1, concurrency), discard: true }
+      )
+    })
+    messages.push({ role: "tool", content: results })
+    return allowed === calls.length
   }
 
-  return { events: ask(false), messages, end: (): ConversationEvent => ({ type: "end", text, reason }) }
+  const parts = function*(): Parts<R> {
+    for (let last = false;;) {
+      const answer = new ModelAnswer()
+      yield ask(answer, last)
+      const calls = take(answer, last)
+      const cut = interruptionOf(reason)
+      if (cut !== undefined) yield said(interrupted(cut))
+      if (calls.length === 0) return
+      last = !(yield* callTools(calls))
+      if (last) yield said(interrupted("max_tool_calls"))
+    }
+  }
+
+  return { parts, messages, end: (): ConversationEvent => ({ type: "end", text, reason }) }
 }
 
 const summarise =

@@ -35,7 +35,7 @@ export const governor = (settings: Settings = {}): Layer.Layer<never, never, Bud
       return {
         admit: budgets === undefined ? () => Effect.succeed(unlimited) : yield* Budgets.make(budgets),
         turn: rateLimits === undefined ? () => Effect.void : yield* RateLimits.make(rateLimits),
-        circuits: circuit === undefined ? Circuits.closed : Circuits.make(circuit)
+        circuits: circuit === undefined ? Circuits.closed : yield* Circuits.make(circuit)
       }
     })
   )

@@ -1,6 +1,6 @@
 /** LLM: models of any provider behind one contract. Callers use {@link LLM}, providers implement {@link LLMConnector}. */
 import { type Chunk, Clock, Context, type Duration, Effect, Layer, Option, Redacted, Stream } from "effect"
-import { ConnectorError } from "../../kernel/ConnectorError.ts"
+import { ConnectorError, onceFailed } from "../../kernel/ConnectorError.ts"
 import * as Pull from "../../kernel/Pull.ts"
 import { traced } from "../../kernel/Trace.ts"
 import * as Access from "../../security/Access.ts"
@@ -133,9 +133,6 @@ const make = (options: { readonly standalone: boolean }) =>
       )
     }
 
-    const keyOf = (model: Models.Model, provider: LLMProvider) =>
-      Effect.provideService(ProviderKey.keyOf(model, provider, options), Vault.Vault, vault)
-
     /** All that is decided before a provider is asked; the key is of this asker and for this call. */
     const prepare = Effect.fnUntraced(function*({ model: named, ...request }: Request) {
       const model = yield* modelOf(models, named)
@@ -152,7 +149,11 @@ const make = (options: { readonly standalone: boolean }) =>
         maxTokens: capped(merged.maxTokens, model.outputTokens),
         modelId: model.modelId,
         baseURL: model.baseURL,
-        apiKey: given === undefined ? yield* keyOf(model, provider) : Redacted.value(given) === "" ? undefined : given,
+        apiKey: given === undefined
+          ? yield* ProviderKey.keyOf(model, provider, vault, options)
+          : Redacted.value(given) === ""
+          ? undefined
+          : given,
         outputTokens: model.outputTokens,
         interface: model.interface,
         settings: model.settings,
@@ -202,7 +203,7 @@ const make = (options: { readonly standalone: boolean }) =>
         governor.turn(call, tokensOf(asked)),
         Effect.suspend(() => Pull.open(provider.stream(asked)))
       )
-      const answer = Pull.toStream(Effect.retry(Pull.alone(Pull.begun(tried)), again)).pipe(
+      const answer = Pull.toStream(onceFailed(Pull.alone(Pull.begun(tried)), isRetryable, Effect.retry(again))).pipe(
         (events) => checked(events, provider.provider),
         Pull.via(Effect.flatMap(told)),
         Pull.tapError((error: ConnectorError) => admitted.failed(error)),
@@ -245,8 +246,10 @@ export const standalone: Layer.Layer<LLM, never, LLMConnector> = Layer.provide(
   ModelCalls.alone(LLMConnector, Providers)
 )
 
+const isRetryable = (error: ConnectorError) => error.isRetryable
+
 /** Another try is made only while nothing was answered, since it would be said twice. */
-const again = ModelCalls.backoff(({ isRetryable }) => isRetryable)
+const again = ModelCalls.backoff(isRetryable)
 
 const endingBy =
   (deadline: Admitted["deadline"]) =>

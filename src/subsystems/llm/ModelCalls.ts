@@ -3,7 +3,7 @@
  * asked, within which limits, and what is recorded of it.
  */
 import { Clock, type Context, Duration, Effect, Layer, Schedule } from "effect"
-import { ConnectorError } from "../../kernel/ConnectorError.ts"
+import { ConnectorError, onceFailed } from "../../kernel/ConnectorError.ts"
 import type * as Access from "../../security/Access.ts"
 import type * as Candidate from "../../security/Candidate.ts"
 import * as Vault from "../../security/Vault.ts"
@@ -78,7 +78,7 @@ export const make = <P extends ProviderKey.Keyed>(
         const provider = providers.get(model.provider.toLowerCase())
         if (provider === undefined) return yield* unserved(service, method, model, providers)
         const judge = yield* ProviderKey.reachable(model, provider, policy, method)
-        const apiKey = yield* Effect.provideService(ProviderKey.keyOf(model, provider, options), Vault.Vault, vault)
+        const apiKey = yield* ProviderKey.keyOf(model, provider, vault, options)
         const call: Call = {
           service,
           method,
@@ -91,9 +91,14 @@ export const make = <P extends ProviderKey.Keyed>(
         const asked: Asked<P> = {
           provider,
           endpoint: { modelId: model.modelId, baseURL: model.baseURL, apiKey, policy: judge },
-          attempt: (tokens, self) => Effect.retry(Effect.zipRight(governor.turn(call, tokens), self), backoff(again))
+          attempt: (tokens, self) =>
+            onceFailed(
+              Effect.zipRight(governor.turn(call, tokens), self),
+              again,
+              (self) => Effect.retry(self, backoff(again))
+            )
         }
-        const endpoint = `${provider.provider} ${service} ${model.baseURL ?? ""}`
+        const endpoint = yield* governor.circuits.of(`${provider.provider} ${service} ${model.baseURL ?? ""}`)
         const governed = Effect.gen(function*() {
           const admitted = yield* governor.admit(call)
           const { deadline } = admitted

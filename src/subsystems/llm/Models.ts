@@ -125,10 +125,14 @@ const make = Effect.gen(function*() {
   const connector = yield* ModelsConnector
   const guard = yield* Access.guard("Models")
 
-  const visible = Effect.fnUntraced(function*(operation: string) {
-    const home = Candidate.format(yield* guard.candidate(operation))
-    return { shared: yield* retrying(connector.shared), own: yield* retrying(connector.custom(home)) }
-  })
+  const shared = retrying(connector.shared)
+
+  const visible = (operation: string) =>
+    guard.asking(
+      operation,
+      (who) =>
+        Effect.zipWith(shared, retrying(connector.custom(Candidate.format(who))), (shared, own) => ({ shared, own }))
+    )
 
   const owned = Effect.fnUntraced(function*(operation: string, name: string) {
     const who = yield* guard.candidate(operation)
@@ -137,11 +141,11 @@ const make = Effect.gen(function*() {
   })
 
   return Models.of({
-    get: Effect.fnUntraced(function*(name) {
-      const registry = yield* visible("get")
-      const found = resolve(registry, name)
-      return typeof found !== "string" ? found : yield* notFound(registry, found)
-    }, traced("Models.get")),
+    get: (name) =>
+      traced("Models.get")(Effect.flatMap(visible("get"), (registry) => {
+        const found = resolve(registry, name)
+        return typeof found !== "string" ? Effect.succeed(found) : notFound(registry, found)
+      })),
     list: traced("Models.list")(
       Effect.map(
         visible("list"),

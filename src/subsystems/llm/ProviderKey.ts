@@ -1,5 +1,5 @@
 /** Which key a provider of models is asked with, and whether the server of a model may be asked at all. */
-import { Effect, Layer, Option, type Redacted, Schema } from "effect"
+import { type Context, Effect, Layer, Option, type Redacted, Schema } from "effect"
 import { ConnectorError } from "../../kernel/ConnectorError.ts"
 import type * as Access from "../../security/Access.ts"
 import * as Credentials from "../../security/Credentials.ts"
@@ -40,14 +40,15 @@ export interface Keyed {
 export const keyOf = (
   model: Model,
   { credentials, provider }: Keyed,
+  vault: Context.Tag.Service<Vault.Vault>,
   options: { readonly standalone: boolean }
-): Effect.Effect<Redacted.Redacted | undefined, MissingCredentials | Access.AccessError, Vault.Vault> => {
+): Effect.Effect<Redacted.Redacted | undefined, MissingCredentials | Access.AccessError> => {
   // A key the operator wrote in the settings is for all of the operator's models, after the asker's own.
   const serves = options.standalone ? !ownAddress(model) : credentials.apiKey !== undefined && !model.isCustom
   const modes = serves && !model.credentials.includes("none")
     ? [...model.credentials, "internal" as const]
     : model.credentials
-  return Credentials.resolve({
+  return Credentials.resolve(vault, {
     provider,
     modes,
     environment: credentials.environment,

@@ -14,7 +14,7 @@ import * as Models from "./Models.ts"
 import type { LLMEvent } from "./Prompt.ts"
 
 export const Settings = Schema.Struct({
-  /** Leaves endpoints that fail alone for a while. Default: not. */
+  /** Leaves endpoints alone for a while that fail one tenant's calls. Default: not. */
   circuit: Schema.optional(Circuits.Settings)
 })
 export type Settings = typeof Settings.Type
@@ -24,7 +24,7 @@ const make = ({ circuit }: Settings) =>
     const llm = yield* LLM.LLM
     const models = yield* Models.Models
     const guard = yield* Access.guard("LLM")
-    const circuits = circuit === undefined ? Circuits.closed : Circuits.make(circuit)
+    const circuits = circuit === undefined ? Circuits.closed : yield* Circuits.make(circuit)
     const latencies = new Latencies()
 
     /** The models a name stands for, in the order in which they are asked. */
@@ -53,7 +53,7 @@ const make = ({ circuit }: Settings) =>
     ): Stream.Stream<LLMEvent, LLM.LLMError> =>
       Pull.toStream(Effect.gen(function*() {
         if (model === undefined) return yield* new Models.ModelNotFound({ model: String(request.model), near: [] })
-        const endpoint = endpointOf(model)
+        const endpoint = yield* circuits.of(endpointOf(model))
         const started = yield* Clock.currentTimeMillis
         const begin = Effect.flatMap(Clock.currentTimeMillis, (now) => {
           latencies.add(model.name, now - started)

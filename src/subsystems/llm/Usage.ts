@@ -118,7 +118,7 @@ export const make = ({ maxCalls = 100_000, maxTotals = 10_000 }: Options = {}) =
       const cost = prices === undefined ? undefined : costOf(prices, call.usage, call.units)
       const spent = { ...call, cost, run, teams }
       keep(spent)
-      if (cost !== undefined) yield* Metric.incrementBy(Metric.tagged(dollars, "provider", call.provider), cost)
+      if (cost !== undefined) yield* Metric.incrementBy(dollarsOf(call.provider), cost)
       yield* PubSub.publish(published, spent)
     })
 
@@ -157,6 +157,14 @@ const dollars = Metric.counter("sre_llm_cost_usd", {
   description: "What calls of models cost, in US dollars, as far as their prices are known",
   incremental: true
 })
+
+/** One of each connector: to make a metric costs more than to count with it. */
+const dollarsOf = (provider: string) => {
+  const known = counters.get(provider) ?? Metric.tagged(dollars, "provider", provider)
+  counters.set(provider, known)
+  return known
+}
+const counters = new Map<string, typeof dollars>()
 
 const isSeenBy = (asker: Candidate.Candidate, { candidate, teams }: Spent): boolean =>
   isSame(asker, candidate) || (asker.role === "team" && teams.includes(asker.id))

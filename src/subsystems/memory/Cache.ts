@@ -2,11 +2,11 @@
  * Cache: text under a key for a while. Callers use {@link Cache}, connectors implement {@link CacheConnector}. Keys are
  * relative to the asker's home, so nobody can occupy another's; `smythfs://<id>.<role>/<key>` names another home.
  */
-import { Context, Duration, Effect, Layer, Option, ParseResult, Schema } from "effect"
+import { Context, Duration, Effect, Either, identity, Layer, Option, ParseResult, Schema } from "effect"
 import * as Connector from "../../kernel/Connector.ts"
 import { type ConnectorError, retrying } from "../../kernel/ConnectorError.ts"
 import { traced } from "../../kernel/Trace.ts"
-import type * as Access from "../../security/Access.ts"
+import * as Access from "../../security/Access.ts"
 import * as Acl from "../../security/Acl.ts"
 import type * as Address from "../../security/Address.ts"
 import type * as Candidate from "../../security/Candidate.ts"
@@ -41,9 +41,22 @@ export class CacheConnector extends Context.Tag("effect-sre/CacheConnector")<Cac
     timeToLive: Duration.Duration | "keep",
     expected: Option.Option<string>
   ) => Effect.Effect<void, ConnectorError>
+  /**
+   * In one round trip: sets an entry that is not there, or whose value begins with `start`, and gives whether it did. A backend
+   * that cannot do that never does: see {@link withoutOverwrite}.
+   */
+  readonly overwrite: (
+    key: string,
+    value: string,
+    timeToLive: Duration.Duration,
+    start: string
+  ) => Effect.Effect<boolean, ConnectorError>
   readonly touch: (key: string, timeToLive: Duration.Duration, expected: string) => Effect.Effect<void, ConnectorError>
   readonly remove: (key: string, expected: string) => Effect.Effect<void, ConnectorError>
 }>() {}
+
+/** For a backend that would have to look first. */
+export const withoutOverwrite = (): Effect.Effect<boolean> => Effect.succeed(false)
 
 export interface SetOptions {
   /** Default: does not expire, though a bounded cache may still drop it. */
@@ -98,10 +111,10 @@ interface Entry extends Guarded.Envelope, Omit<CachedText, "value"> {}
 const entryOf = (
   key: string,
   stored: Option.Option<CachedText>
-): Effect.Effect<Option.Option<Entry>, ConnectorError> => {
-  if (Option.isNone(stored)) return Effect.succeedNone
+): Either.Either<Option.Option<Entry>, ConnectorError> => {
+  if (Option.isNone(stored)) return Either.right(Option.none())
   const { timeToLive, value, version } = stored.value
-  return Effect.map(
+  return Either.map(
     Guarded.unpack("Cache", key, value),
     ({ acl, metadata, value }) => Option.some({ acl, metadata, value, version, timeToLive })
   )
@@ -111,17 +124,21 @@ const make = Effect.gen(function*() {
   const connector = yield* CacheConnector
   const { check, guard, locate, retryConflicts } = yield* Guarded.make("Cache")
 
-  const find = (operation: string, key: string, level: Acl.Level) =>
-    Effect.flatMap(
-      locate(operation, key),
-      (place) =>
-        Effect.flatMap(retrying(connector.get(place.key)), (stored) =>
-          Effect.flatMap(entryOf(place.key, stored), (found) =>
-            Effect.as(check(place, level, found), { place, found })))
-    )
+  const findAt = <A>(place: Guarded.Place, level: Acl.Level, use: (found: Option.Option<Entry>) => A) =>
+    Effect.flatMap(retrying(connector.get(place.key)), (stored) =>
+      Either.match(entryOf(place.key, stored), {
+        onLeft: Effect.fail,
+        onRight: (found) => Effect.map(check(place, level, found), () => use(found))
+      }))
 
-  const read = <A>(operation: string, level: Acl.Level, get: (entry: Entry) => A) => (key: string) =>
-    Effect.map(find(operation, key, level), ({ found }) => Option.map(found, get)).pipe(traced(`Cache.${operation}`))
+  const find = (operation: string, key: string, level: Acl.Level) =>
+    Effect.flatMap(locate(operation, key), (place) => findAt(place, level, (found) => ({ found, place })))
+
+  const read = <A>(operation: string, level: Acl.Level, get: (entry: Entry) => A) => {
+    const span = traced(`Cache.${operation}`)
+    const use = Option.map(get)
+    return (key: string) => span(Effect.flatMap(locate(operation, key), (place) => findAt(place, level, use)))
+  }
 
   const existing = (operation: string, key: string, level: Acl.Level) =>
     Effect.flatMap(
@@ -153,13 +170,27 @@ const make = Effect.gen(function*() {
   const write = (operation: "set" | "add") =>
     Effect.fnUntraced(
       function*(key: string, value: string, options: SetOptions = {}) {
-        const { found, place } = yield* find(operation, key, "write")
-        if (operation === "add" && Option.isSome(found)) return false
-        const metadata = yield* Guarded.jsonMetadata("Cache", options.metadata ?? {})
-        // Half a surrogate pair has no UTF-8, so that backends would disagree about it.
-        const envelope = { acl: Guarded.aclOf(place, found), metadata, value: value.toWellFormed() }
+        const place = yield* locate(operation, key)
         const timeToLive = Duration.decode(options.timeToLive ?? Duration.infinity)
-        yield* connector.set(place.key, Guarded.pack(envelope), timeToLive, Guarded.versionOf(found))
+        const packed = (acl: Acl.Acl) =>
+          Effect.map(
+            Guarded.jsonMetadata("Cache", options.metadata ?? {}),
+            // Half a surrogate pair has no UTF-8, so that backends would disagree about it.
+            (metadata) => Guarded.pack({ acl, metadata, value: value.toWellFormed() })
+          )
+        // What is in one's own home is one's own, unless its list says otherwise: then the backend leaves it.
+        const own = Access.ofHome(place.home)
+        if (operation === "set" && Acl.gives(own, place.who, "write")) {
+          const start = Guarded.pack({ acl: own, metadata: {}, value: "" })
+          if (yield* connector.overwrite(place.key, yield* packed(own), timeToLive, start)) {
+            yield* check(place, "write", Option.some({ acl: own }))
+            return true
+          }
+        }
+        const found = yield* findAt(place, "write", identity)
+        if (operation === "add" && Option.isSome(found)) return false
+        const text = yield* packed(Guarded.aclOf(place, found))
+        yield* connector.set(place.key, text, timeToLive, Guarded.versionOf(found))
         return true
       },
       (self, key) => retryConflicts(key)(self),

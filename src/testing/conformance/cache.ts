@@ -64,6 +64,27 @@ export const suite = <E>(name: string, connector: Layer.Layer<CacheConnector, E>
           assert.deepStrictEqual(winners, [Option.getOrThrow(yield* value("user:ann/contended"))])
         }))
 
+      it.effect("one write may replace what begins as it says, or nothing; whoever cannot do that leaves it to others", () =>
+        Effect.gen(function*() {
+          const cache = yield* CacheConnector
+          const key = "user:ann/overwritten"
+          const isAble = yield* cache.overwrite(key, "mine: 1", Duration.hours(1), "mine: ")
+          if (!isAble) return assert.deepStrictEqual(yield* value(key), Option.none())
+          const first = yield* version(key)
+          assert.isTrue(yield* cache.overwrite(key, "theirs: 1", forever, "mine: "))
+          yield* lost(cache.set(key, "x", forever, first))
+          assert.isFalse(Duration.isFinite(Option.getOrThrow(yield* cache.get(key)).timeToLive))
+          for (const start of ["mine: ", "theirs: 1 ", "heirs", "THEIRS", ".*"]) {
+            assert.isFalse(yield* cache.overwrite(key, "x", forever, start), start)
+          }
+          assert.deepStrictEqual(yield* value(key), Option.some("theirs: 1"))
+          assert.isTrue(yield* cache.overwrite(key, "é: 👋\n1", Duration.millis(1), "theirs: 1"))
+          yield* Effect.sleep("10 millis")
+          assert.isTrue(yield* cache.overwrite(key, "é: 👋\n2", forever, "anything"))
+          assert.isTrue(yield* cache.overwrite(key, "3", forever, "é: 👋\n"))
+          assert.deepStrictEqual(yield* value(key), Option.some("3"))
+        }))
+
       it.effect("an entry is gone after its time to live, and may be set anew as if it had not been", () =>
         Effect.gen(function*() {
           const cache = yield* CacheConnector
@@ -142,6 +163,25 @@ export const suite = <E>(name: string, connector: Layer.Layer<CacheConnector, E>
           assert.strictEqual((yield* Effect.flip(asBob(cache.remove(anns))))._tag, "AccessDenied")
           yield* asAnn(cache.share("mine", Candidate.user("bob"), []))
           assert.strictEqual((yield* Effect.flip(asBob(cache.exists(anns))))._tag, "AccessDenied")
+        }))
+
+      it.effect("setting an entry again keeps its list, whoever changed that meanwhile, and replaces all else", () =>
+        Effect.gen(function*() {
+          const cache = yield* Cache
+          const anns = "smythfs://ann.user/again"
+          yield* asAnn(cache.set("again", "1", { metadata: { a: 1 }, timeToLive: "1 hour" }))
+          yield* asAnn(cache.set("again", "2"))
+          assert.deepStrictEqual(yield* asAnn(cache.metadata("again")), Option.some({}))
+          assert.deepStrictEqual(yield* asAnn(cache.timeToLive("again")), Option.some(forever))
+          yield* asAnn(cache.share("again", Candidate.user("bob"), ["owner"]))
+          yield* asAnn(cache.set("again", "3"))
+          assert.deepStrictEqual(yield* asBob(cache.get(anns)), Option.some("3"))
+          // Now ann may only look, in her own home.
+          yield* asBob(
+            cache.setAcl(anns, Acl.grant(Acl.ownedBy(Candidate.user("bob")), Candidate.user("ann"), ["read"]))
+          )
+          assert.strictEqual((yield* Effect.flip(asAnn(cache.set("again", "4"))))._tag, "AccessDenied")
+          assert.deepStrictEqual(yield* asAnn(cache.get("again")), Option.some("3"))
         }))
 
       it.effect("metadata and lists change without touching value and time to live, and no change is lost", () =>

@@ -18,7 +18,18 @@ export const suite = <E>(name: string, connector: Layer.Layer<SchedulerConnector
   layer(connector, { excludeTestServices: true, timeout: "60 seconds" })(`${name} is a SchedulerConnector`, (it) => {
     // Each test has a kind of its own, so that it claims nobody else's jobs.
     const claim = (kind: string, now: number, limit = 100) =>
-      Effect.flatMap(SchedulerConnector, (jobs) => jobs.claim({ kinds: [kind], now, until: now + 100, limit }))
+      Effect.gen(function*() {
+        const jobs = yield* SchedulerConnector
+        const claims: Array<Claim> = []
+        for (const owner of yield* jobs.due([kind], now)) {
+          while (claims.length < limit) {
+            const claimed = yield* jobs.claim({ owner, kinds: [kind], now, until: now + 100 })
+            if (Option.isNone(claimed)) break
+            claims.push(claimed.value)
+          }
+        }
+        return claims
+      })
     const idsOf = (claims: ReadonlyArray<Claim>) => claims.map(({ id }) => id).sort()
     const settled = (due: Option.Option<number>, record = "{}") => ({ due, record: Option.some(record) })
 
@@ -51,12 +62,31 @@ export const suite = <E>(name: string, connector: Layer.Layer<SchedulerConnector
         yield* jobs.put(job("user:due", "paused", { kind, paused: true }))
         yield* jobs.put(job("user:due", "over", { kind, due: Option.none() }))
         yield* jobs.put(job("user:due", "other", { kind: "not due" }))
-        assert.deepStrictEqual(yield* jobs.next([kind]), Option.some(10))
+        assert.deepStrictEqual(yield* jobs.next([kind], 0), Option.some(10))
+        assert.deepStrictEqual(yield* jobs.next([kind], 20), Option.some(30))
         assert.deepStrictEqual((yield* claim(kind, 100, 2)).map(({ id }) => id), ["first", "second"])
         assert.deepStrictEqual((yield* claim(kind, 100)).map(({ id }) => id), ["third"])
         assert.deepStrictEqual(yield* claim(kind, 100), [])
-        assert.deepStrictEqual(yield* jobs.next([kind]), Option.some(101))
-        assert.deepStrictEqual(yield* jobs.next(["unheard of"]), Option.none())
+        assert.deepStrictEqual(yield* jobs.next([kind], 100), Option.some(101))
+        assert.deepStrictEqual(yield* jobs.next(["unheard of"], 0), Option.none())
+      }))
+
+    it.effect("whose jobs are due is told once each, and each claims its own alone", () =>
+      Effect.gen(function*() {
+        const jobs = yield* SchedulerConnector
+        const kind = "owned"
+        for (const [owner, due] of [["user:o1", 20], ["user:o2", 10], ["user:o1", 30], ["user:o3", 200]] as const) {
+          yield* jobs.put(job(owner, `at ${due}`, { kind, due: Option.some(due) }))
+        }
+        assert.deepStrictEqual(yield* jobs.due([kind], 100), ["user:o2", "user:o1"])
+        assert.deepStrictEqual(yield* jobs.due(["unheard of"], 100), [])
+        const claimed = yield* jobs.claim({ owner: "user:o1", kinds: [kind], now: 100, until: 200 })
+        assert.deepInclude(Option.getOrThrow(claimed), { owner: "user:o1", id: "at 20" })
+        assert.deepStrictEqual(yield* jobs.due([kind], 100), ["user:o2", "user:o1"])
+        assert.lengthOf(yield* claim(kind, 100), 2)
+        assert.deepStrictEqual(yield* jobs.due([kind], 100), [])
+        const none = yield* jobs.claim({ owner: "user:o3", kinds: [kind], now: 100, until: 200 })
+        assert.deepStrictEqual(none, Option.none())
       }))
 
     it.effect("of many claimants each job has one", () =>
@@ -77,7 +107,7 @@ export const suite = <E>(name: string, connector: Layer.Layer<SchedulerConnector
         yield* jobs.put(job("user:lease", "one", { kind: "lease" }))
         const [first] = yield* claim("lease", 1000)
         assert.strictEqual(first?.claims, 1)
-        assert.deepStrictEqual(yield* jobs.next(["lease"]), Option.some(1100))
+        assert.deepStrictEqual(yield* jobs.next(["lease"], 1000), Option.some(1100))
         assert.deepStrictEqual(yield* claim("lease", 1099), [])
         assert.isTrue(yield* jobs.renew(first!, 1200))
         assert.deepStrictEqual(yield* claim("lease", 1199), [])

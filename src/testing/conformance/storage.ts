@@ -1,6 +1,6 @@
 /** What every store of objects must do, by itself and behind the service that guards it. */
 import { assert, layer } from "@effect/vitest"
-import { Chunk, Deferred, Effect, Exit, Fiber, Layer, Option, Stream } from "effect"
+import { Chunk, Deferred, Duration, Effect, Either, Exit, Fiber, Layer, Option, Stream } from "effect"
 import type { ConnectorError } from "../../kernel/ConnectorError.ts"
 import * as Acl from "../../security/Acl.ts"
 import * as Candidate from "../../security/Candidate.ts"
@@ -245,6 +245,37 @@ export const suite = <E>(name: string, connector: Layer.Layer<Storage.StorageCon
           assert.sameMembers(seen, keys.filter((key) => key.startsWith("user:many/p1")))
           assert.deepStrictEqual((yield* store.list("user:nobody/", { after: none, limit: 10 })).items, [])
         }), 60_000)
+
+      it.effect("a URL for others, where there is one, gives the bytes of its version and no others", () =>
+        Effect.gen(function*() {
+          const store = yield* Storage.StorageConnector
+          const key = "user:ann/for all + others.txt"
+          yield* store.put(key, { ...head(ann), body: text("for all") }, none)
+          const first = Option.getOrThrow(yield* version(key))
+          const url = yield* store.publicUrl(key, first, Duration.minutes(1))
+          yield* store.put(key, { ...head(ann), body: text("for few") }, Option.some(first))
+          const outdated = yield* Effect.either(store.publicUrl(key, first, Duration.minutes(1)))
+          if (Option.isNone(url)) return assert.deepStrictEqual(outdated, Either.right(Option.none()))
+          assert.deepInclude(yield* Either.flip(outdated), { reason: "Conflict" })
+          const answer = yield* Effect.promise((signal) => fetch(url.value, { signal }))
+          assert.deepStrictEqual([answer.status, answer.headers.get("content-type")], [200, "text/plain"])
+          assert.strictEqual(yield* Effect.promise(() => answer.text()), "for all")
+        }))
+
+      it.effect("a URL is made for those who may read, of what is there", () =>
+        Effect.gen(function*() {
+          const storage = yield* Storage.Storage
+          yield* asAnn(storage.write("shared", text("x"), { timeToLive: "1 hour" }))
+          const asked = (key: string) => storage.publicUrl(key, "1 minute")
+          assert.strictEqual((yield* Effect.flip(asBob(asked("smythfs://ann.user/shared"))))._tag, "AccessDenied")
+          assert.strictEqual((yield* Effect.flip(asAnn(asked("absent"))))._tag, "ObjectNotFound")
+          yield* asAnn(storage.share("shared", bob, ["read"]))
+          const [ofAnn, ofBob] = [yield* asAnn(asked("shared")), yield* asBob(asked("smythfs://ann.user/shared"))]
+          assert.strictEqual(Option.isSome(ofBob), Option.isSome(ofAnn))
+          yield* asAnn(storage.expire("shared", Duration.infinity))
+          // No backend answers others for ever.
+          assert.deepStrictEqual(yield* asAnn(storage.publicUrl("shared", Duration.infinity)), Option.none())
+        }))
 
       it.effect("the first writer owns an object, also when two race; a later one does not become owner", () =>
         Effect.gen(function*() {

@@ -76,6 +76,14 @@ describe("SwaggerParser", () => {
       assert.include(yield* problem(document, { maxValues: 10_000 }), "more than 10000 values")
     }))
 
+  it.live("a large document does not hold up the process", () =>
+    Effect.gen(function*() {
+      const head = "openapi: 3.1.0\ninfo: {title: T, version: '1'}\npaths: {}\nx-large:\n"
+      const large = `${head}${"- {a: {b: [c]}}\n".repeat(100_000)}`
+      const ticks = Effect.as(Effect.repeatN(Effect.sleep("5 millis"), 20), "ticks")
+      assert.strictEqual(yield* Effect.raceFirst(Effect.as(parse(large), "document"), ticks), "ticks")
+    }))
+
   it.effect("judges values, also by the bounds of 3.0, and by no expression of a stranger", () =>
     Effect.gen(function*() {
       const read = yield* parse({

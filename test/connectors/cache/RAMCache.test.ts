@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Duration, Effect, Layer, Option, TestClock } from "effect"
 import { RAMCache } from "../../../src/connectors/cache/RAMCache.ts"
+import * as Access from "../../../src/security/Access.ts"
 import * as Candidate from "../../../src/security/Candidate.ts"
 import { Cache, CacheConnector, layer as cacheLayer } from "../../../src/subsystems/memory/Cache.ts"
 import { suite } from "../../../src/testing/conformance/cache.ts"
@@ -32,6 +33,23 @@ describe("RAMCache", () => {
       const left = yield* Effect.forEach(["a", "b", "c", "d", "e"], cache.exists)
       assert.deepStrictEqual(left, [true, false, true, true, true])
     }).pipe(asAnn, Effect.provide(RAMCache.layer({ maxBytes: "84kb" }))))
+
+  it.effect("whoever fills it drives out nothing but its own, also as many candidates of one team", () =>
+    Effect.gen(function*() {
+      const cache = yield* Cache
+      const value = "x".repeat(10_000)
+      yield* asAnn(cache.set("a", value))
+      for (let n = 0; n < 20; n++) yield* Candidate.as(cache.set(`b${n}`, value), Candidate.agent(`greedy${n}`))
+      assert.isTrue(yield* asAnn(cache.exists("a")))
+      const left = yield* Effect.forEach(
+        [0, 17, 18, 19],
+        (n) => Candidate.as(cache.exists(`b${n}`), Candidate.agent(`greedy${n}`))
+      )
+      assert.deepStrictEqual(left, [false, true, true, true])
+    }).pipe(Effect.provide(Layer.provide(
+      RAMCache.layer({ maxBytes: "84kb" }),
+      Layer.succeed(Access.Teams, ({ id }) => Effect.succeed(id.startsWith("greedy") ? ["greedy"] : []))
+    ))))
 
   it.effect("a value larger than the whole cache is refused and evicts nothing", () =>
     Effect.gen(function*() {

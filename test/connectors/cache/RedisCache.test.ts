@@ -1,5 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { ConfigProvider, Context, Duration, Effect, Layer, Logger, Option, Schedule } from "effect"
+import { Redis } from "ioredis"
 import { RedisCache, RedisCacheLive } from "../../../src/connectors/cache/RedisCache.ts"
 import * as Candidate from "../../../src/security/Candidate.ts"
 import { Cache, CacheConnector } from "../../../src/subsystems/memory/Cache.ts"
@@ -39,6 +40,22 @@ if (hasRedis()) {
         )
         const found = yield* Effect.flatMap(connect({ url, prefix: "p:" }), (cache) => cache.get("user:ann/x"))
         assert.isTrue(Option.isSome(found))
+      }))
+
+    it.scopedLive("a server that has forgotten all scripts, as one that started anew, is told them again", () =>
+      Effect.gen(function*() {
+        const { url } = yield* redisServer()
+        const cache = yield* connect({ url })
+        const admin = yield* Effect.acquireRelease(
+          Effect.sync(() => new Redis(url)),
+          (redis) => Effect.sync(() => redis.disconnect())
+        )
+        for (const value of ["1", "2"]) {
+          yield* Effect.promise(() => admin.script("FLUSH"))
+          assert.isTrue(yield* cache.overwrite("user:ann/x", value, Duration.infinity, ""))
+          const found = yield* cache.get("user:ann/x")
+          assert.deepStrictEqual(Option.map(found, (entry) => entry.value), Option.some(value))
+        }
       }))
 
     it.scopedLive("wrong and missing passwords are refused at the start, and not told", () =>

@@ -1,8 +1,9 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Context, Duration, Effect, Layer, Option } from "effect"
+import { ConfigProvider, Context, Duration, Effect, Layer, Option } from "effect"
 import { RedisCache } from "../../../src/connectors/cache/RedisCache.ts"
-import { TieredCache } from "../../../src/connectors/cache/TieredCache.ts"
-import { CacheConnector } from "../../../src/subsystems/memory/Cache.ts"
+import { TieredCache, TieredCacheLive } from "../../../src/connectors/cache/TieredCache.ts"
+import * as Candidate from "../../../src/security/Candidate.ts"
+import { Cache, CacheConnector } from "../../../src/subsystems/memory/Cache.ts"
 import { suite } from "../../../src/testing/conformance/cache.ts"
 import * as FaultProxy from "../../fixtures/FaultProxy.ts"
 import { hasRedis, redisServer } from "../../fixtures/RedisServer.ts"
@@ -55,6 +56,8 @@ if (hasRedis()) {
       Effect.gen(function*() {
         const { below, cache, proxy } = yield* tiers({ negativeTimeToLive: 60_000 })
         yield* below.set("user:ann/there", "x", forever, none)
+        // A server that does not know a script yet is told it with a second request.
+        yield* below.get("user:ann/there")
         yield* proxy.set("pass")
         for (const name of ["there", "not there"]) {
           yield* Effect.all(Array.from({ length: 50 }, () => cache.get(`user:ann/${name}`)), {
@@ -109,6 +112,27 @@ if (hasRedis()) {
           (yield* Effect.flip(cache.set(key, "2", forever, yield* versionOf(cache)))).reason,
           "Unavailable"
         )
+      }))
+
+    it.scopedLive("takes the server and the time of the memory before it from the environment", () =>
+      Effect.gen(function*() {
+        const { port, url } = yield* redisServer()
+        const proxy = yield* FaultProxy.make(port)
+        const environment = ConfigProvider.fromMap(
+          new Map([["REDIS_URL", `redis://127.0.0.1:${proxy.port}`], ["CACHE_TIER_TTL", "1 second"]])
+        )
+        const cache = yield* Layer.build(TieredCacheLive).pipe(
+          Effect.map(Context.get(Cache)),
+          Effect.withConfigProvider(environment)
+        )
+        const read = Candidate.as(cache.get("x"), Candidate.user("ann"))
+        yield* Candidate.as(cache.set("x", "1"), Candidate.user("ann"))
+        const below = yield* build(RedisCache.contract({ url }))
+        assert.isTrue(Option.isSome(yield* below.get("user:ann/x")))
+        yield* proxy.set("refuse")
+        assert.deepStrictEqual(yield* read, Option.some("1"))
+        yield* Effect.sleep("1100 millis")
+        assert.deepInclude(yield* Effect.flip(read), { _tag: "ConnectorError", connector: "Redis" })
       }))
 
     it.scopedLive("says which setting of which tier is wrong", () =>

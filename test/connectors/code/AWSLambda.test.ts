@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Duration, Effect, FastCheck as fc, Layer, Redacted } from "effect"
+import { Duration, Effect, FastCheck as fc, Layer, Logger, Redacted } from "effect"
 import { AWSLambda } from "../../../src/connectors/code/AWSLambda.ts"
 import { zip } from "../../../src/connectors/code/Zip.ts"
 import * as Candidate from "../../../src/security/Candidate.ts"
@@ -81,6 +81,28 @@ describe("AWSLambda", () => {
         assert.deepInclude(error, { _tag: "ConnectorError", reason: "Unauthorized" })
         assert.notInclude(JSON.stringify(error), "wrong-secret")
       }).pipe(Effect.provide(AWSLambda.layer(settings(server.url))))
+    }))
+
+  it.scopedLive("what AWS says of an account is told to its owner, and that is not every caller", () =>
+    Effect.gen(function*() {
+      const server = yield* LambdaServer.make
+      const broken = "arn:aws:iam::123456789012:nonsense"
+      const said: Array<string> = []
+      const logger = Logger.add(Logger.make(({ message }) => void said.push(String(message))))
+      const account = {
+        accessKeyId: Redacted.make(LambdaServer.others.accessKeyId),
+        secretAccessKey: Redacted.make(LambdaServer.others.secretAccessKey),
+        role: broken
+      }
+      const [operators, own] = yield* Effect.all([
+        Effect.flip(run(answer(1))),
+        Effect.flip(run({ ...answer(1), account }))
+      ])
+        .pipe(Effect.provide(Layer.merge(AWSLambda.layer({ ...settings(server.url), role: broken }), logger)))
+      assert.include(operators.message, "InvalidParameterValueException")
+      assert.notMatch(JSON.stringify(operators), /arn:|123456789012/)
+      assert.isTrue(said.some((line) => line.includes(broken)))
+      assert.include(own.message, broken)
     }))
 
   it.scopedLive(

@@ -1,5 +1,5 @@
 import { assert, describe, it, layer } from "@effect/vitest"
-import { Cause, Duration, Effect, Either, Exit } from "effect"
+import { Cause, Duration, Effect, Either, Exit, Fiber, Option } from "effect"
 import { monitorEventLoopDelay } from "node:perf_hooks"
 import { ECMASandbox } from "../../../src/connectors/code/ECMASandbox.ts"
 import * as Candidate from "../../../src/security/Candidate.ts"
@@ -7,14 +7,24 @@ import { Code, type Request } from "../../../src/subsystems/compute/Code.ts"
 import * as code from "../../../src/testing/conformance/code.ts"
 import { hostileScripts } from "../../fixtures/hostile-scripts.ts"
 
-const run = (request: Request) =>
-  Candidate.as(Effect.flatMap(Code, (service) => service.run(request)), Candidate.agent("a1"))
+const run = (request: Request, agent = "a1") =>
+  Candidate.as(Effect.flatMap(Code, (service) => service.run(request)), Candidate.agent(agent))
 const fine = run({
   code: "async function main(n) { return [n, globalThis.left, {}.left, {}.polluted] }",
   inputs: { n: 1 }
 })
 
 describe("ECMASandbox", () => {
+  it.live("one tenant's code leaves threads to others", () =>
+    Effect.gen(function*() {
+      const endless = run({ code: "async function main() { for (;;); }", limits: { timeout: Duration.minutes(5) } })
+      const held = yield* Effect.replicateEffect(Effect.fork(endless), 3)
+      yield* Effect.yieldNow()
+      assert.strictEqual((yield* run({ code: "async function main() { return 1 }" }, "a2")).output, 1)
+      for (const fiber of held) assert.isTrue(Option.isNone(yield* Fiber.poll(fiber)))
+      yield* Fiber.interruptAll(held)
+    }).pipe(Effect.provide(ECMASandbox.layer({ workers: 2 }))))
+
   it("has at least 50 hostile scripts to stand", () => assert.isAtLeast(hostileScripts.length, 50))
 })
 
@@ -43,10 +53,62 @@ layer(ECMASandbox.layer({ workers: 1 }), { excludeTestServices: true })("hostile
   }
 })
 
+layer(ECMASandbox.layer({ workers: 1 }), { excludeTestServices: true })("calls in one thread of ECMASandbox", (it) => {
+  const look = run({
+    code: `async function main() {
+      const seen = new Map()
+      const walk = (value, path) => {
+        if (value === null || (typeof value !== "object" && typeof value !== "function") || seen.has(value)) return
+        seen.set(value, path)
+        for (const key of Reflect.ownKeys(value)) {
+          const { value: inner, get } = Object.getOwnPropertyDescriptor(value, key)
+          walk(inner ?? get, path + "." + String(key))
+        }
+      }
+      walk(globalThis, "")
+      return Array.from(seen, ([value, path]) => path + " " + (typeof value === "function" ? String(value) : "")).sort()
+    }`
+  })
+
+  it.effect("begin with the same world, whatever was done to it before", () =>
+    Effect.gen(function*() {
+      const before = yield* look
+      assert.isAbove((before.output as ReadonlyArray<string>).length, 500)
+      const deeds = [
+        `Array.prototype.concat = Promise.prototype.then = () => "mine"; return 1`,
+        `for (const n of Reflect.ownKeys(globalThis)) try { delete globalThis[n] } catch {} return 1`,
+        `const a = []; for (let i = 0; i < 2e5; i++) a.push({ [i]: i }); globalThis.mine = a; return a.length`,
+        `globalThis.mine = Array.from({ length: 2000 }, (_, i) => Symbol.for("mine" + i)); throw new Error("mine")`,
+        `setInterval(() => { globalThis.mine = 1 }, 1); await new Promise(() => {})`
+      ]
+      for (const body of deeds) {
+        const limits = { timeout: Duration.millis(500) }
+        yield* Effect.either(run({ code: `async function main() { ${body} }`, limits }))
+        assert.deepStrictEqual((yield* look).output, before.output, body)
+      }
+    }))
+
+  it.effect("have random numbers of their own, evenly spread", () =>
+    Effect.gen(function*() {
+      const { output } = yield* run({
+        code: `async function main() {
+          const tenths = new Array(10).fill(0)
+          for (let i = 0; i < 10000; i++) tenths[Math.floor(Math.random() * 10)]++
+          return [Math.min(...tenths) > 800, Math.max(...tenths) < 1200]
+        }`
+      })
+      assert.deepStrictEqual(output, [true, true])
+      const drawn = yield* Effect.replicateEffect(run({ code: "async function main() { return Math.random() }" }), 20)
+      assert.strictEqual(new Set(drawn.map((one) => one.output)).size, 20)
+    }))
+})
+
 layer(ECMASandbox.layer({ workers: 1 }), { excludeTestServices: true })("what code makes up in ECMASandbox", (it) => {
   const functions = { f: () => Effect.succeed(1) }
+  // What calls itself until the stack is full takes a while on a busy machine.
+  const limits = { timeout: Duration.minutes(1) }
   const failureOf = (body: string) =>
-    Effect.flatMap(Effect.exit(run({ code: `async function main() { ${body} }`, functions })), (exit) => {
+    Effect.flatMap(Effect.exit(run({ code: `async function main() { ${body} }`, functions, limits })), (exit) => {
       assert.isTrue(Exit.isFailure(exit) && Cause.isFailType(exit.cause), `${body}: ${String(exit)}`)
       return Effect.flip(exit)
     })
@@ -74,7 +136,7 @@ layer(ECMASandbox.layer({ workers: 1 }), { excludeTestServices: true })("what co
     }))
 })
 
-layer(ECMASandbox.layer({ workers: 2, patience: 200 }), { excludeTestServices: true })(
+layer(ECMASandbox.layer({ workers: 2, workersPerTenant: 2, patience: 200 }), { excludeTestServices: true })(
   "threads of ECMASandbox",
   (it) => {
     const loop = run({ code: "async function main() { for (;;); }", limits: { timeout: Duration.seconds(2) } })

@@ -1,5 +1,5 @@
 import { assert, describe, it, layer } from "@effect/vitest"
-import { Duration, Effect, Either, Fiber, Schedule } from "effect"
+import { Duration, Effect, Either, Fiber, Option, Schedule } from "effect"
 import { execFileSync } from "node:child_process"
 import { join } from "node:path"
 import { Process } from "../../../src/connectors/code/Process.ts"
@@ -12,14 +12,14 @@ import { isInstalled } from "../../fixtures/Processes.ts"
 const deno = join(import.meta.dirname, "../../../node_modules/.bin/deno")
 const settings = { program: deno, concurrency: 2 }
 
-const run = (request: Request) =>
-  Candidate.as(Effect.flatMap(Code, (service) => service.run(request)), Candidate.agent("a1"))
+const run = (request: Request, agent = "a1") =>
+  Candidate.as(Effect.flatMap(Code, (service) => service.run(request)), Candidate.agent(agent))
 
 /** Processes of this machine whose command line has this text in it. */
 const processesWith = (text: string) =>
   execFileSync("ps", ["-eo", "pid,args"], { encoding: "utf8" }).split("\n").filter((line) => line.includes(text))
 
-layer(Process.layer({ ...settings, concurrency: 4 }), { excludeTestServices: true })(
+layer(Process.layer({ ...settings, concurrency: 4, concurrencyPerTenant: 4 }), { excludeTestServices: true })(
   "hostile code in a process",
   (it) => {
     it.effect("ends in what a call may end in, and leaves no process behind", () =>
@@ -93,6 +93,16 @@ async function main() { console.log("a"); return 1 }`
 )
 
 describe("Process", () => {
+  it.live("one tenant's calls leave processes to others", () =>
+    Effect.gen(function*() {
+      const endless = { code: "async function main() { for (;;); }", limits: { timeout: Duration.minutes(5) } }
+      const held = yield* Effect.replicateEffect(Effect.fork(run(endless)), 3)
+      yield* Effect.yieldNow()
+      assert.strictEqual((yield* run({ code: "async function main() { return 1 }" }, "a2")).output, 1)
+      for (const fiber of held) assert.isTrue(Option.isNone(yield* Fiber.poll(fiber)))
+      yield* Fiber.interruptAll(held)
+    }).pipe(Effect.provide(Process.layer(settings))))
+
   it.effect("is refused at boot where its program is missing, and Node where the cage is", () =>
     Effect.gen(function*() {
       const refused = (settings: Parameters<typeof Process.layer>[0]) =>

@@ -2,6 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, Fiber, Scope } from "effect"
 import { spawnSync } from "node:child_process"
 import { ActionRefused } from "../../../src/subsystems/compute/Computer.ts"
+import * as HttpServer from "../../fixtures/HttpServer.ts"
 import { click, executable, form, key, navigate, open, services, site, type } from "./screens.ts"
 
 const png = [0x89, 0x50, 0x4e, 0x47]
@@ -125,6 +126,23 @@ describe.skipIf(executable === undefined)("BrowserComputer (needs chromium)", ()
     60_000
   )
 
+  it.scopedLive("keeps no more requests of a page in line than it may", () =>
+    Effect.gen(function*() {
+      const server = yield* HttpServer.make(({ url }, response) => {
+        if (url.startsWith("/held")) return
+        response.writeHead(200, { "content-type": "text/html" }).end(`<title>Flood</title><script>
+          let refused = 0
+          for (let n = 0; n < 1000; n++) fetch("/held?" + n).catch(() => { location.hash = ++refused })
+        </script>`)
+      })
+      yield* Effect.gen(function*() {
+        const screen = yield* open([server.url])
+        yield* screen.act(navigate(`${server.url}/`))
+        const { url } = yield* screen.look
+        assert.isAtLeast(Number(new URL(url).hash.slice(1)), 1000 - 512 - 32)
+      }).pipe(Effect.scoped, Effect.provide(services([server.rule])))
+    }), 60_000)
+
   it.scopedLive("shares nothing between screens, and has no more of them than it may", () =>
     Effect.gen(function*() {
       const server = yield* site({
@@ -144,7 +162,7 @@ describe.skipIf(executable === undefined)("BrowserComputer (needs chromium)", ()
         assert.isUndefined(server.requests.find(({ url }) => url === "/?two")?.headers.cookie)
         yield* Scope.close(first, Exit.void)
         yield* open([server.url])
-      }).pipe(Effect.scoped, Effect.provide(services([server.rule], { sessions: 2 })))
+      }).pipe(Effect.scoped, Effect.provide(services([server.rule], { sessions: 2, sessionsPerTenant: 2 })))
       assert.strictEqual(browsers(), 0)
     }), 60_000)
 

@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Fiber, Option } from "effect"
+import { Effect, Fiber, Layer, Option } from "effect"
 import { deflateSync } from "node:zlib"
 import { LocalDocuments } from "../../../src/connectors/documents/LocalDocuments.ts"
 import * as Candidate from "../../../src/security/Candidate.ts"
@@ -58,6 +58,30 @@ describe("LocalDocuments", () => {
         yield* Fiber.interrupt(reading)
       }
     }))
+
+  it.live("one tenant's documents leave threads to the others, and those of every kind are read there", () =>
+    Effect.gen(function*() {
+      const context = yield* Layer.build(LocalDocuments.layer({}))
+      const read = (who: string, mediaType: string, bytes: Uint8Array) =>
+        Effect.flatMap(Documents, (one) => one.text({ bytes, mediaType, name: "report" })).pipe(
+          Candidate.as(Candidate.agent(who)),
+          Effect.provide(context)
+        )
+      const endless = documents.pdf([deflateSync(deflateSync(Buffer.alloc(1e8, "BT (a) Tj ET ")))])
+      const small: ReadonlyArray<readonly [string, Uint8Array]> = [
+        ["application/pdf", documents.pdf(["a"])],
+        [wordDocument, documents.docx("H", ["a"])],
+        [presentation, documents.pptx([["a"]])],
+        [spreadsheet, documents.xlsx([["a", 1]])],
+        ["text/csv", Buffer.from("a\n1")]
+      ]
+      const held = yield* Effect.replicateEffect(Effect.fork(read("greedy", "application/pdf", endless)), 4)
+      yield* Effect.yieldNow()
+      const behind = yield* Effect.forEach(small, ([type, bytes]) => Effect.fork(read("greedy", type, bytes)))
+      for (const [type, bytes] of small) assert.lengthOf((yield* read("modest", type, bytes)).pages, 1, type)
+      for (const one of [...held, ...behind]) assert.isTrue(Option.isNone(yield* Fiber.poll(one)))
+      yield* Fiber.interruptAll([...behind, ...held])
+    }).pipe(Effect.scoped))
 
   it.effect("reads broken XML of any length in one pass", () =>
     Effect.gen(function*() {

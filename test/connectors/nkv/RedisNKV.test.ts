@@ -1,7 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Context, Effect, Layer, Option } from "effect"
-import { RedisNKV } from "../../../src/connectors/nkv/RedisNKV.ts"
-import { NKVConnector } from "../../../src/subsystems/io/NKV.ts"
+import { ConfigProvider, Context, Effect, Layer, Option } from "effect"
+import { RedisNKV, RedisNKVLive } from "../../../src/connectors/nkv/RedisNKV.ts"
+import * as Candidate from "../../../src/security/Candidate.ts"
+import { NKV, NKVConnector } from "../../../src/subsystems/io/NKV.ts"
 import { suite } from "../../../src/testing/conformance/nkv.ts"
 import { suite as faults } from "../../conformance/faults.ts"
 import { hasRedis, redisCluster, redisServer } from "../../fixtures/RedisServer.ts"
@@ -36,6 +37,21 @@ if (hasRedis()) {
           (redis) => Effect.sync(() => redis.disconnect())
         )
         assert.strictEqual(yield* Effect.promise(() => redis.dbsize()), 0)
+      }))
+  })
+
+  describe("RedisNKVLive", () => {
+    it.scopedLive("takes server and prefix from the environment", () =>
+      Effect.gen(function*() {
+        const { url } = yield* redisServer()
+        const environment = ConfigProvider.fromMap(new Map([["REDIS_URL", url], ["REDIS_NKV_PREFIX", "p:"]]))
+        yield* Effect.flatMap(NKV, (nkv) => nkv.set("ns", "k", { a: 1 })).pipe(
+          Candidate.as(Candidate.user("ann")),
+          Effect.provide(RedisNKVLive),
+          Effect.withConfigProvider(environment)
+        )
+        const found = yield* Effect.flatMap(connect({ url, prefix: "p:" }), (nkv) => nkv.get("user:ann/ns", "k"))
+        assert.include(Option.getOrThrow(found).value, `{"a":1}`)
       }))
   })
 

@@ -18,7 +18,22 @@ describe("MemoryStorage", () => {
       yield* storage.remove("a")
       yield* storage.write("b", new Uint8Array(6000))
       assert.isFalse(yield* storage.exists("c"))
-    }).pipe(Candidate.as(Candidate.user("ann")), Effect.provide(MemoryStorage.layer({ maxBytes: "10kb" }))))
+    }).pipe(
+      Candidate.as(Candidate.user("ann")),
+      Effect.provide(MemoryStorage.layer({ maxBytes: "10kb", maxBytesPerTenant: "10kb" }))
+    ))
+
+  it.effect("holds no more than half of it for one tenant", () =>
+    Effect.gen(function*() {
+      const storage = yield* Storage
+      const as = (id: string) => Candidate.as(Candidate.agent(id))
+      yield* as("greedy")(storage.write("a", new Uint8Array(6000)))
+      const error = yield* Effect.flip(as("greedy")(storage.write("b", new Uint8Array(6000))))
+      assert.include(error.message, "maxBytesPerTenant")
+      yield* as("modest")(storage.write("a", new Uint8Array(6000)))
+      yield* as("greedy")(storage.remove("a"))
+      yield* as("greedy")(storage.write("b", new Uint8Array(6000)))
+    }).pipe(Effect.provide(MemoryStorage.layer({ maxBytes: "16kb" }))))
 })
 
 // Last: the suite's `layer` replaces the `it.effect` of all that is described after it.

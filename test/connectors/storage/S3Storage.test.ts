@@ -143,6 +143,8 @@ describe("S3Storage", () => {
       const { accessKeyId: _, ...half } = settings
       assert.deepInclude(yield* Effect.flip(connect(half)), { _tag: "BootError" })
       assert.deepInclude(yield* start({ partSize: "1mb" }), { _tag: "BootError", path: "Storage.Settings.partSize" })
+      const longer = yield* start({ publicUrlTime: week + 1 })
+      assert.deepInclude(longer, { _tag: "BootError", path: "Storage.Settings.publicUrlTime" })
     }))
 })
 
@@ -178,4 +180,10 @@ faults("S3Storage", {
     )
 })
 
-suite("S3", Layer.unwrapEffect(Effect.map(conditional, ({ settings }) => S3Storage.contract(settings))))
+const week = 7 * 24 * 60 * 60 * 1000
+suite(
+  "S3",
+  Layer.unwrapEffect(
+    Effect.map(conditional, ({ settings }) => S3Storage.contract({ ...settings, publicUrlTime: week }))
+  )
+)

@@ -2,6 +2,9 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber } from "effect"
 import { spawnSync } from "node:child_process"
 import { Browser } from "../../../src/connectors/webpages/Browser.ts"
+import * as Candidate from "../../../src/security/Candidate.ts"
+import { WebPages } from "../../../src/subsystems/io/WebPages.ts"
+import * as HttpServer from "../../fixtures/HttpServer.ts"
 import { article, read, services, site } from "./pages.ts"
 
 const found = spawnSync("sh", ["-c", "command -v chromium"]).stdout.toString().trim()
@@ -63,6 +66,27 @@ describe.skipIf(executable === undefined)("Browser (needs chromium)", () => {
       }).pipe(Effect.provide(services(Browser.layer({ executable: executable!, sandbox: false }), [server.rule])))
       assert.lengthOf(inside.requests, 0)
       assert.strictEqual(inside.connections(), 0)
+    }), 60_000)
+
+  it.scopedLive("one tenant's pages leave places to others", () =>
+    Effect.gen(function*() {
+      const asked: Array<string> = []
+      const server = yield* HttpServer.make(({ url }, response) => {
+        asked.push(url)
+        if (url !== "/held") response.writeHead(200, { "content-type": "text/html" }).end(article)
+      })
+      yield* Effect.gen(function*() {
+        const held = yield* Effect.replicateEffect(Effect.fork(read({ url: `${server.url}/held` })), 3)
+        yield* Effect.yieldNow()
+        yield* Effect.repeat(Effect.sleep("20 millis"), { until: () => asked.includes("/held") })
+        const other = Effect.flatMap(WebPages, (pages) => pages.read({ url: `${server.url}/` }))
+        assert.include((yield* Candidate.as(other, Candidate.agent("a2"))).content, "Where they live")
+        // Of three one was let in, and there was a place beside it.
+        assert.lengthOf(asked.slice(0, asked.indexOf("/")).filter((url) => url === "/held"), 1)
+        yield* Fiber.interruptAll(held)
+      }).pipe(
+        Effect.provide(services(Browser.layer({ executable: executable!, sandbox: false, pages: 2 }), [server.rule]))
+      )
     }), 60_000)
 
   it.scopedLive("closes the page when nobody waits for it any more", () =>

@@ -13,7 +13,7 @@ const make = Effect.gen(function*() {
   const judges: Array<Computer.Judge> = []
   const acted: Array<Action> = []
   const connector = Layer.succeed(Computer.ComputerConnector, {
-    sessions: 2,
+    sessions: 4,
     open: (_, judge) =>
       Effect.sync((): Computer.Screen => {
         judges.push(judge)
@@ -120,7 +120,7 @@ describe("Computer", () => {
       assert.lengthOf(acted, 2)
     }))
 
-  it.scoped("has so many screens, for those who say who they are", () =>
+  it.scoped("has so many screens for each who says who it is, and leaves some to others", () =>
     Effect.gen(function*() {
       const { open } = yield* make
       assert.strictEqual((yield* Effect.flip(open([])))._tag, "NoCandidate")
@@ -129,6 +129,11 @@ describe("Computer", () => {
       yield* as(open([]))
       const full = yield* Effect.flip(as(open([])))
       assert.deepInclude({ ...full }, { _tag: "NoScreenFree", sessions: 2 })
+      const other = Candidate.as(Candidate.agent("a2"))
+      yield* other(open([]))
+      yield* other(open([]))
+      const none = yield* Effect.flip(Candidate.as(open([]), Candidate.agent("a3")))
+      assert.deepInclude({ ...none }, { _tag: "NoScreenFree", sessions: 4 })
       yield* Scope.close(first, Exit.void)
       yield* as(open([]))
     }))

@@ -20,7 +20,7 @@ import * as Scheduler from "../../../src/subsystems/compute/Scheduler.ts"
 const ann = Candidate.as(Candidate.user("ann"))
 const bob = Candidate.as(Candidate.user("bob"))
 const teams = DummyAccount.layer({
-  data: { crew: { users: { ann: {} }, agents: {} }, other: { users: { bob: {} }, agents: {} } }
+  data: { crew: { users: { ann: {} }, agents: { a1: {} } }, other: { users: { bob: {} }, agents: {} } }
 })
 
 const note = (data: unknown = "x") => ({ kind: "note", data })
@@ -28,7 +28,8 @@ const note = (data: unknown = "x") => ({ kind: "note", data })
 /** What ran, as `candidate data at-second`; `use` gets the runs so far. */
 const system = <A, E>(
   use: (ran: Ref.Ref<ReadonlyArray<string>>) => Effect.Effect<A, E, Scheduler.Scheduler>,
-  work: (data: string) => Effect.Effect<unknown, { readonly message: string }> = () => Effect.void
+  work: (data: string) => Effect.Effect<unknown, { readonly message: string }> = () => Effect.void,
+  settings: Parameters<typeof LocalScheduler.layer>[0] = {}
 ) =>
   Effect.gen(function*() {
     const ran = yield* Ref.make<ReadonlyArray<string>>([])
@@ -39,7 +40,7 @@ const system = <A, E>(
         yield* Ref.update(ran, (all) => [...all, `${Candidate.format(who)} ${data} ${seconds}`])
         return yield* work(data)
       }))
-    const scheduler = Layer.provide(LocalScheduler.layer({ file: ":memory:" }), teams)
+    const scheduler = Layer.provide(LocalScheduler.layer({ file: ":memory:", ...settings }), teams)
     return yield* Effect.provide(use(ran), Layer.provideMerge(kinds, scheduler))
   })
 
@@ -118,6 +119,33 @@ describe("Scheduler", () => {
         assert.deepStrictEqual((yield* due("once")).slice(0, 2), [10, 30])
         assert.deepStrictEqual((yield* due("all")).slice(0, 2), [10, 20])
       })), () => Effect.sleep("25 seconds")))
+
+  it.effect("one team's long jobs leave places to others, however many of them are due", () =>
+    Effect.gen(function*() {
+      const ends = yield* Deferred.make<void>()
+      yield* system((ran) =>
+        Effect.gen(function*() {
+          const jobs = yield* Scheduler.Scheduler
+          const at = (data: string, second: number) => ({
+            task: note(data),
+            schedule: { at: `1970-01-01T00:00:0${second}Z` }
+          })
+          for (const n of [1, 2, 3]) {
+            yield* ann(jobs.add(`job${n}`, at("long", n)))
+            yield* Candidate.as(jobs.add(`job${n}`, at("long", n)), Candidate.agent("a1"))
+          }
+          yield* bob(jobs.add("one", at("short", 4)))
+          yield* bob(jobs.add("two", at("short", 5)))
+          for (let n = 0; n < 6; n++) yield* pass("1 second")
+          const began = Effect.map(Ref.get(ran), (all) => all.map((one) => one.split(" ").slice(0, 2).join(" ")))
+          const first = ["user:ann long", "agent:a1 long", "user:bob short", "user:bob short"]
+          assert.sameMembers([...yield* began], first)
+          yield* Deferred.succeed(ends, undefined)
+          yield* quiet
+          assert.lengthOf(yield* began, 8)
+        }), (data) =>
+        data === "long" ? Deferred.await(ends) : Effect.void, { concurrency: 4 })
+    }))
 
   it.effect("tries again with growing waits, and writes down what went wrong in the end", () =>
     Effect.gen(function*() {

@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Context, Effect, Layer, Redacted } from "effect"
+import { Context, Effect, Layer, Option, Redacted } from "effect"
 import { join } from "node:path"
 import { JSONFileManagedVault } from "../../../src/connectors/managedvault/JSONFileManagedVault.ts"
 import { McpClient } from "../../../src/connectors/mcp/McpClient.ts"
@@ -106,6 +106,43 @@ describe("signing in to an MCP server", () => {
       yield* needed(asOther(mcp.tools(at)))
       const nowhere = yield* Effect.flip(as(mcp.signIn({ url: server.url }, back)))
       assert.deepInclude(nowhere, { _tag: "ConnectorError", reason: "InvalidInput" })
+    }))
+
+  it.scopedLive("is begun before any call, leads to where it is told, and is finished by whoever brings the answer", () =>
+    Effect.gen(function*() {
+      const server = yield* McpSignInServer.make()
+      const { mcp, tokens } = yield* open(server.rule)
+      const at = { url: server.url, connection: "files" }
+      const begin = (redirectUrl: string, who = as) => who(mcp.beginSignIn(at, redirectUrl))
+      const page = Option.getOrThrow(yield* begin("http://127.0.0.1:4111/sign-in"))
+      const others = Option.getOrThrow(yield* begin("http://127.0.0.1:4111/sign-in", asOther))
+      assert.strictEqual((yield* needed(as(mcp.tools(at)))).url, page)
+      const address = yield* server.browse(page)
+      assert.isTrue(address.startsWith("http://127.0.0.1:4111/sign-in?"))
+      const anyone = Candidate.as(Candidate.anyone)
+      const { state } = Object.fromEntries(new URL(address).searchParams)
+      const { state: theirs } = Object.fromEntries(new URL(others).searchParams)
+      const [, mine] = state!.split(".")
+      for (const wrong of ["", "x", `.${mine}`, `${theirs!.split(".")[0]}.${mine}`, `${state}.x`, ".AAAA"]) {
+        const refused = yield* Effect.flip(anyone(mcp.finishSignIn(`?code=x&state=${encodeURIComponent(wrong)}`)))
+        assert.strictEqual(refused._tag, "SignInFailed", wrong)
+      }
+      yield* anyone(mcp.finishSignIn(address))
+      assert.strictEqual((yield* Effect.flip(anyone(mcp.finishSignIn(address))))._tag, "SignInFailed")
+      assert.isTrue(Option.isNone(yield* begin("http://127.0.0.1:4111/sign-in")))
+      yield* needed(asOther(mcp.tools(at)))
+      assert.notStrictEqual(Option.getOrThrow(yield* begin("https://sre.example/back", asOther)), others)
+      assert.deepInclude(yield* Effect.flip(begin("ftp://x")), { _tag: "ConnectorError", reason: "InvalidInput" })
+      assert.strictEqual((yield* Effect.flip(mcp.finishSignIn(address)))._tag, "NoCandidate")
+      const { id: clientId, secret } = McpSignInServer.known
+      const client = {
+        tokenUrl: "",
+        clientId,
+        clientSecret: Redacted.make(secret),
+        grant: "client_credentials"
+      } as const
+      yield* as(tokens.save("own", client))
+      assert.isTrue(Option.isNone(yield* as(mcp.beginSignIn({ ...at, connection: "own" }, "https://sre.example/back"))))
     }))
 
   it.scopedLive("uses a client of one's own, which needs nobody where it asks for itself", () =>

@@ -199,6 +199,8 @@ it.effect("an endpoint that failed several times in a row is left alone, then tr
       assert.match((yield* Effect.flip(draw())).message, /left alone/)
       assert.strictEqual(yield* Ref.get(asked), 2)
       yield* Ref.set(isUp, true)
+      // Whose calls did not fail is not kept from it.
+      yield* Candidate.as(draw(), Candidate.user("u2"))
       // Another service of the same provider may work.
       yield* speak("a")
       yield* TestClock.adjust("1 minute")

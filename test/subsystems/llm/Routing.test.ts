@@ -174,6 +174,14 @@ describe("an endpoint", () => {
       assert.lengthOf((yield* asking(models, { m: failing("Unavailable") }, program, settings)).asked, 3)
     }))
 
+  it.effect("is left alone by whoever it failed, and by nobody else", () =>
+    Effect.gen(function*() {
+      const u2 = Candidate.as(Candidate.user("u2"))
+      const program = Effect.repeatN(failOnce, 3).pipe(Effect.zipRight(u2(Effect.repeatN(failOnce, 3))))
+      const { asked } = yield* asking({ m: model() }, { m: failing("Timeout") }, program, settings)
+      assert.lengthOf(asked, 4)
+    }))
+
   it.effect("is passed over in a choice while it is left alone, and another address of its provider is not", () =>
     Effect.gen(function*() {
       const models = {
