@@ -1,8 +1,8 @@
 /** What a component is: plain data with one `run`. The engine decodes settings at load and coerces inputs before `run`. */
-import { type Duration, type Effect, Schema } from "effect"
+import { type Duration, type Effect, type Option, Schema } from "effect"
 import type { Template } from "../kernel/TemplateString.ts"
 import type { Usage } from "../subsystems/llm/Prompt.ts"
-import type { Entry } from "./Entry.ts"
+import type { Entry, Place } from "./Entry.ts"
 import type { Services } from "./Services.ts"
 
 /**
@@ -147,6 +147,8 @@ export interface Component<Name extends string, C extends Fields, I extends Fiel
   readonly check: (config: Schema.Struct.Type<C>, component: ComponentInfo) => ReadonlyArray<Advice>
   /** Runs begin at it. */
   readonly entry: Entry<Schema.Struct.Type<C>> | undefined
+  /** For components that an owner of the agent signs in somewhere, with a browser. */
+  readonly signIn: SignIn<Schema.Struct.Type<C>> | undefined
   /** Opens a part of the graph of its own: what its inner outputs lead to runs once per item, or in the background. */
   readonly region: Region<Schema.Struct.Type<C>> | undefined
   /** An inert component (a note on the canvas): never run, not part of the graph. */
@@ -154,6 +156,12 @@ export interface Component<Name extends string, C extends Fields, I extends Fiel
   /** The name of the component whose place it holds, by its settings as the document has them. */
   readonly standsFor: ((settings: unknown) => string | undefined) | undefined
 }
+
+/** The page to be opened in a browser, which leads to `redirectUrl` in the end; none: it is signed in. */
+export type SignIn<Config> = (
+  place: Place<Config>,
+  redirectUrl: string
+) => Effect.Effect<Option.Option<string>, { readonly message: string }, Services>
 
 export type Region<Config> = Loop<Config> | Job<Config>
 
@@ -221,6 +229,7 @@ export const make = <
   readonly inert?: boolean
   readonly standsFor?: (settings: unknown) => string | undefined
   readonly entry?: Entry<Schema.Struct.Type<C>>
+  readonly signIn?: SignIn<Schema.Struct.Type<C>>
   readonly region?: Region<Schema.Struct.Type<C>>
   readonly check?: (config: Schema.Struct.Type<C>, component: ComponentInfo) => ReadonlyArray<Advice>
   readonly answer?: (record: AnswerRecord, config: Schema.Struct.Type<C>) => unknown
@@ -240,6 +249,7 @@ export const make = <
   inert: options.inert ?? false,
   standsFor: options.standsFor,
   entry: options.entry,
+  signIn: options.signIn,
   region: options.region,
   check: options.check ?? (() => []),
   answer: options.answer,

@@ -16,7 +16,7 @@ export interface Call {
   readonly kind: "call"
 }
 
-/** What a trigger may know of its place. */
+/** What a component may know of its place outside of runs. */
 export interface Place<Config> {
   readonly config: Config
   /** Of the agent; no secrets. */

@@ -33,14 +33,18 @@ export const MCPClient = Component.make("MCPClient", {
   outputs: Schema.Struct({ Output: Port.Any }),
   openInputs: true,
   openOutputs: true,
+  signIn: Effect.fnUntraced(function*({ config, variables }, redirectUrl) {
+    const server = yield* serverOf(config, variables)
+    if (server.connection === undefined) return yield* new Component.ComponentFailed({ message: noConnection })
+    return yield* Effect.flatMap(Mcp.Mcp, (mcp) => mcp.beginSignIn(server, redirectUrl))
+  }),
   check: ({ prompt, tool }) => prompt === undefined && tool === undefined ? [{ problem: nothingToDo }] : [],
   run: Effect.fnUntraced(function*({ config, inputs, step }) {
-    const filler = Templated.filler(step.data)
-    const headers = Redacted.make(yield* Headers.render(config.headers, filler))
-    const connection = /^\s*(none)?\s*$/i.test(config.oauth_con_id) ? undefined : config.oauth_con_id
-    const server: Mcp.Server = { url: config.mcpUrl, transport: config.transport, headers, connection }
+    const server = yield* serverOf(config, step.data)
     if (config.tool !== undefined) {
-      const given = config.arguments === undefined ? inputs : yield* argumentsOf(config.arguments, filler)
+      const given = config.arguments === undefined
+        ? inputs
+        : yield* argumentsOf(config.arguments, Templated.filler(step.data))
       return { Output: yield* callDirectly(server, config.tool, given) }
     }
     if (config.prompt === undefined) return yield* new Component.ComponentFailed({ message: nothingToDo })
@@ -60,6 +64,24 @@ export const MCPClient = Component.make("MCPClient", {
     return { Output: text }
   })
 })
+
+const serverOf = (
+  { headers, mcpUrl: url, oauth_con_id, transport }: {
+    readonly headers?: Templated.Templated | undefined
+    readonly mcpUrl: string
+    readonly oauth_con_id: string
+    readonly transport: Mcp.Transport
+  },
+  data: Readonly<Record<string, unknown>>
+) =>
+  Effect.map(Headers.render(headers, Templated.filler(data)), (sent): Mcp.Server => ({
+    url,
+    transport,
+    headers: Redacted.make(sent),
+    connection: /^\s*(none)?\s*$/i.test(oauth_con_id) ? undefined : oauth_con_id
+  }))
+
+const noConnection = "oauth_con_id: name the connection its tokens are to be kept under"
 
 const nothingToDo = "Set a prompt for a model, or the name of a tool to be called without one"
 

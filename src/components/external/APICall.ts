@@ -71,6 +71,7 @@ const connectionOf = (
 const isNone = (text: string) => /^\s*(none)?\s*$/i.test(text)
 
 const chosenProxy = Effect.fnUntraced(function*({ source }: TemplateString.Template, filler: Templated.Filler) {
+  if (source.trim() === "") return undefined
   const rendered = yield* Effect.forEach(
     source.split("\n"),
     (line) => UrlTemplate.render(TemplateString.parse(line.trim()), filler)
@@ -83,7 +84,7 @@ type Pair = [name: string, value: string]
 
 /** A file of this system is no address for anybody else: each gets one that works for the time of the call. */
 const withPublicFiles = Effect.fnUntraced(function*(url: string, seconds: number) {
-  if (!URL.canParse(url)) return url
+  if (!url.includes("?") || !URL.canParse(url)) return url
   const target = new URL(url)
   const files = Array.from(target.searchParams).filter(([, value]) => value.startsWith("smythfs://"))
   if (files.length === 0) return url

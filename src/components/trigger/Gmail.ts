@@ -1,12 +1,16 @@
 /** What of the Gmail API a trigger needs: https://developers.google.com/gmail/api/reference/rest */
-import { Effect, Option, Redacted, Schema } from "effect"
+import { Context, Effect, Option, Redacted, Schema } from "effect"
 import { OAuthTokens } from "../../subsystems/io/OAuthTokens.ts"
 import { Outbound } from "../../subsystems/io/Outbound.ts"
 import * as Component from "../Component.ts"
 import { Message } from "./GmailMessage.ts"
 
+/** Where the API is. For operators: a document that says it could have the token of a connection sent anywhere. */
+export class GmailApi extends Context.Reference<GmailApi>()("effect-sre/GmailApi", {
+  defaultValue: () => "https://gmail.googleapis.com"
+}) {}
+
 export interface Mailbox {
-  readonly endpoint: string
   /** Of the managed vault. */
   readonly connection: string
   readonly label: string
@@ -107,7 +111,8 @@ interface Answer {
 }
 
 /** With a token that is good; one that is not taken is replaced, once. */
-const get = Effect.fnUntraced(function*({ connection, endpoint }: Mailbox, path: string, query: Query) {
+const get = Effect.fnUntraced(function*({ connection }: Mailbox, path: string, query: Query) {
+  const endpoint = yield* GmailApi
   const tokens = yield* OAuthTokens
   const outbound = yield* Outbound
   const url = `${endpoint}/gmail/v1/users/me/${path}?${new URLSearchParams(query.map(([...pair]) => pair))}`
@@ -131,7 +136,7 @@ const found = <A, I, B>(what: string, schema: Schema.Schema<A, I>, read: (value:
     status !== 200
       ? failed(`Gmail answered with status ${status} when asked for ${what}`)
       : Effect.mapBoth(decode(new TextDecoder().decode(body)), {
-        onFailure: () => failed(`Gmail's ${what} cannot be read: is "endpoint" the address of the Gmail API?`),
+        onFailure: () => failed(`Gmail's ${what} cannot be read: it is not what the Gmail API answers`),
         onSuccess: read
       })
 }

@@ -14,9 +14,7 @@ const Config = Schema.Struct({
   /** How often to look: `30s`, `1m`, `2h`. */
   interval: Settings.withDefault(Interval, "1m"),
   /** Messages of this label alone. */
-  label: Settings.text({ max: 200, default: "INBOX" }),
-  /** Where the API is. */
-  endpoint: Settings.text({ max: 500, default: "https://gmail.googleapis.com" })
+  label: Settings.text({ max: 200, default: "INBOX" })
 })
 type Config = typeof Config.Type
 
@@ -50,11 +48,7 @@ export const GmailTrigger = Component.make("GmailTrigger", {
   run: ({ step }) => ({ Payload: step.run.request.body })
 })
 
-const mailboxOf = ({ endpoint, label, oauth_cred_id: connection }: Config): Gmail.Mailbox => ({
-  endpoint,
-  label,
-  connection
-})
+const mailboxOf = ({ label, oauth_cred_id: connection }: Config): Gmail.Mailbox => ({ label, connection })
 
 /** History is kept for a week or so. When it is gone the mailbox is searched for what came since it was looked at. */
 const resynced = Effect.fnUntraced(function*(mailbox: Gmail.Mailbox, { at }: Cursor) {

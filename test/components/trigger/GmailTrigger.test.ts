@@ -1,11 +1,13 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Context, Deferred, Effect, Exit, Redacted, Scope } from "effect"
 import * as Component from "../../../src/components/Component.ts"
+import { GmailApi } from "../../../src/components/trigger/Gmail.ts"
 import * as Candidate from "../../../src/security/Candidate.ts"
 import { Scheduler } from "../../../src/subsystems/compute/Scheduler.ts"
 import { OAuthTokens } from "../../../src/subsystems/io/OAuthTokens.ts"
 import { agentDocument } from "../../agents/documents.ts"
 import { until } from "../../agents/processes.ts"
+import * as HttpServer from "../../fixtures/HttpServer.ts"
 import { tempFolder } from "../../fixtures/TempFolder.ts"
 import * as GmailServer from "./GmailServer.ts"
 import { keptOf, type Options, owner, type Served, serving } from "./system.ts"
@@ -24,7 +26,6 @@ const mail = (id: string, settings: Readonly<Record<string, unknown>> = {}) =>
               triggerEndpoint: "mail",
               oauth_cred_id: "gmail",
               interval: "1s",
-              endpoint: mailbox.url,
               ...settings
             }
           },
@@ -34,7 +35,9 @@ const mail = (id: string, settings: Readonly<Record<string, unknown>> = {}) =>
         { id }
       )
     const start = (then = "Keep", options: Partial<Options> = {}) =>
-      serving({ folder, documents: [document(then)], allow: [mailbox.rule], ...options })
+      serving({ folder, documents: [document(then)], allow: [mailbox.rule], ...options }).pipe(
+        Effect.provideService(GmailApi, mailbox.url)
+      )
     const connect = ({ context }: Served, refresh = mailbox.refresh) =>
       Context.get(context, OAuthTokens).save("gmail", {
         tokenUrl: `${mailbox.url}/token`,
@@ -96,6 +99,16 @@ describe("GmailTrigger", () => {
         }
       })
       assert.deepInclude(keptOf("g1")[0]?.run.request, { endpoint: "mail", headers: {}, query: {} })
+    }))
+
+  it.scopedLive("sends the token of a connection where the operator says, whatever the document does", () =>
+    Effect.gen(function*() {
+      const elsewhere = yield* HttpServer.make((_, response) => HttpServer.json(response, 200, { historyId: "1" }))
+      const { mailbox, registered } = yield* mail("g0", { endpoint: elsewhere.url })
+      yield* registered("Keep", { allow: [mailbox.rule, elsewhere.rule] })
+      mailbox.add("m1")
+      yield* arrived("g0", 1)
+      assert.lengthOf(elsewhere.requests, 0)
     }))
 
   it.scopedLive("loses nothing over a restart, and delivers nothing twice", () =>

@@ -23,6 +23,7 @@ export interface Options {
 
 /** The answer, to be read while the scope is open. Of an answer that is not the last, nothing stays open. */
 export const send = Effect.fnUntraced(function*(call: Call, { connection, retries }: Options) {
+  if (connection === undefined && retries === 0) return yield* Effect.flatMap(Outbound, ({ open }) => open(call))
   const authorize = yield* authorizer(connection)
 
   const attempt = (left: number, rejected?: Redacted.Redacted): Sending =>

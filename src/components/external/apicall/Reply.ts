@@ -91,7 +91,9 @@ const decode = (response: OutboundResponse, mediaType: string): string | undefin
   return decoder(charset).decode(response.body)
 }
 
+const utf8 = new TextDecoder()
 const decoder = (charset: string) => {
+  if (/^utf-?8$/i.test(charset)) return utf8
   try {
     return new TextDecoder(charset)
   } catch {

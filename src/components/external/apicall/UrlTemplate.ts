@@ -12,7 +12,7 @@ export const render = (
   template: Template,
   filler: Filler
 ): Effect.Effect<string, VaultError | ComponentFailed, Vault> =>
-  Effect.map(Effect.forEach(placed(template), (one) => fill(one, filler)), (texts) => texts.join("").trim())
+  Effect.map(Effect.forEach(placedOf(template), (one) => fill(one, filler)), (texts) => texts.join("").trim())
 
 /**
  * - `text`: written by the author.
@@ -27,6 +27,14 @@ type Placed =
     readonly place: "asIs" | "joined" | "segment" | "encoded"
     readonly part: Exclude<Part, { readonly _tag: "Text" }>
   }
+
+/** A template of a setting is the same in every call. */
+const known = new WeakMap<Template, ReadonlyArray<Placed>>()
+const placedOf = (template: Template) => {
+  const found = known.get(template) ?? placed(template)
+  known.set(template, found)
+  return found
+}
 
 /** Stands for a token while the shape of the URL is looked at: a character of the private use area. */
 const hole = "\uE000"
