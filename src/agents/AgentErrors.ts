@@ -38,6 +38,17 @@ export class TriggerFailed extends Schema.TaggedError<TriggerFailed>()("TriggerF
   }
 }
 
+/** The component knows no sign-in, or where it should happen cannot be asked. */
+export class SignInRefused extends Schema.TaggedError<SignInRefused>()("SignInRefused", {
+  agent: Schema.String,
+  component: Schema.String,
+  problem: Schema.String
+}) {
+  override get message(): string {
+    return `"${this.component}" of agent "${this.agent}" cannot be signed in: ${this.problem}`
+  }
+}
+
 /** Agents ask agents that ask agents: as a rule, each other. */
 export class AgentsTooDeep extends Schema.TaggedError<AgentsTooDeep>()("AgentsTooDeep", {
   agent: Schema.String,

@@ -13,10 +13,17 @@ export const AgentSettings = Schema.Struct({
   maxRunsPerAgent: optional(count),
   /** Runs at once that one candidate asked for. Default: as many as `maxRuns`. */
   maxRunsPerCandidate: optional(count),
-  /** Runs that wait for a place, 0 for none; and how long. Default 1000, and 10 seconds. */
+  /**
+   * Runs that wait for a place, 0 for none; and how long. Callers take turns; beyond, the latest run of the caller who has most
+   * in line is refused. Default 1000, and 10 seconds.
+   */
   maxQueued: optional(Schema.NonNegativeInt),
   maxWait: optional(Schema.DurationFromMillis),
-  /** Runs of one agent that may be held at once. Default 10,000. */
+  /** Runs that may be held at once, over all agents. Default 20,000. */
+  maxPaused: optional(count),
+  /** Of the agents of one team, or of one agent that is in none. Default: half of `maxPaused`. */
+  maxPausedPerTenant: optional(count),
+  /** Of one agent. Default 10,000. */
   maxPausedPerAgent: optional(count),
   backPressure: optional(BackPressure),
   /** Rounds of cycles in one run. Default 100. */

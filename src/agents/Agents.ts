@@ -4,6 +4,7 @@ import { AgentCalls } from "../components/AgentCalls.ts"
 import type * as Component from "../components/Component.ts"
 import type { Services } from "../components/Services.ts"
 import * as Ids from "../kernel/Ids.ts"
+import { half } from "../kernel/Places.ts"
 import * as Pull from "../kernel/Pull.ts"
 import { traced, tracedStream } from "../kernel/Trace.ts"
 import * as Access from "../security/Access.ts"
@@ -49,11 +50,12 @@ import type { Advance } from "./RunControl.ts"
 import type { Overloaded } from "./RunGate.ts"
 import * as RunMetrics from "./RunMetrics.ts"
 import * as Runs from "./Runs.ts"
+import * as SignIns from "./SignIns.ts"
 import * as Talks from "./Talks.ts"
 import * as Triggers from "./Triggers.ts"
 
 export { EndpointNotFound, NoModel, RunNotFound, RunNotReady, RunStopped, RunTimedOut } from "./AgentErrors.ts"
-export { TriggerFailed, TriggerNotFound } from "./AgentErrors.ts"
+export { SignInRefused, TriggerFailed, TriggerNotFound } from "./AgentErrors.ts"
 export type * from "./AgentRequests.ts"
 export type { RunInspection, RunStatus, RunSummary } from "./AgentRun.ts"
 export type { DebugOptions } from "./Debugger.ts"
@@ -64,7 +66,7 @@ export type { Reception, TriggerInfo } from "./Triggers.ts"
 
 export class Agents extends Context.Tag("effect-sre/Agents")<
   Agents,
-  {
+  & {
     /** Validates, compiles and adds an agent, owned by the asker; replaces one of the same id, which only its owner may. */
     readonly load: (definition: AgentDefinition) => Effect.Effect<LoadedAgent, InvalidAgent | Access.AccessError>
     /** Stops its runs and jobs, and those of its branches. */
@@ -139,7 +141,9 @@ export class Agents extends Context.Tag("effect-sre/Agents")<
 
     /** How much is going on, over all agents. */
     readonly counts: Effect.Effect<Counts, Candidate.NoCandidate>
-  } & Triggers.TriggerCalls
+  }
+  & Triggers.TriggerCalls
+  & SignIns.SignInCalls
 >() {}
 
 export interface AgentsOptions extends AgentSettings {
@@ -157,13 +161,15 @@ const make = (options: AgentsOptions) =>
       runTool: (...call) => runTool(...call),
       services
     })
-    const maxRuns = options.maxRuns ?? 1000
+    const { maxPaused = 20_000, maxRuns = 1000 } = options
     const runs = yield* Runs.make({
       maxRuns,
       maxRunsPerAgent: options.maxRunsPerAgent ?? maxRuns,
       maxRunsPerCandidate: options.maxRunsPerCandidate ?? maxRuns,
       maxQueued: options.maxQueued ?? 1000,
       maxWait: Duration.decode(options.maxWait ?? "10 seconds"),
+      maxPaused,
+      maxPausedPerTenant: options.maxPausedPerTenant ?? half(maxPaused),
       maxPausedPerAgent: options.maxPausedPerAgent ?? 10_000,
       maxRounds: options.maxRounds ?? 100,
       runTimeout: Duration.decode(options.runTimeout ?? "5 minutes"),
@@ -172,6 +178,7 @@ const make = (options: AgentsOptions) =>
       busy: yield* busyAbove(options.backPressure)
     }).pipe(Effect.provideService(AgentCalls, calls))
     const triggers = yield* Triggers.make({ guard, processes, runs }).pipe(Effect.provideService(AgentCalls, calls))
+    const signIns = yield* SignIns.make(processes).pipe(Effect.provideService(AgentCalls, calls))
     const clock = yield* Effect.clock
     const counts = Effect.zipWith(runs.counts, processes.count, (counts, agents) => ({ agents, ...counts }))
     yield* RunMetrics.sampled(counts)
@@ -246,6 +253,7 @@ const make = (options: AgentsOptions) =>
 
     const agents = Agents.of({
       ...triggers.calls,
+      ...signIns,
       load: (definition) => traced("Agents.load")(Effect.tap(processes.load(definition), triggers.attach)),
       unload: Effect.fnUntraced(function*(id) {
         const gone = yield* Effect.flatMap(processes.owned("unload", id), processes.tree)

@@ -1,5 +1,6 @@
 /** How many runs there may be at once, who has to wait for a place, and how runs end when the system does. */
 import { Deferred, Duration, Effect, FiberId, Schema } from "effect"
+import { type Keys, Places } from "../kernel/Places.ts"
 
 /** As many runs are under way, or waiting for a place, as the operator allows; try again later. */
 export class Overloaded extends Schema.TaggedError<Overloaded>()("Overloaded", {
@@ -24,7 +25,7 @@ const overloads: Record<
   candidate: (max) => `${max} runs of this caller are under way, no more are taken`,
   queue: (max) => `${max} runs are waiting for a place, no more are taken`,
   wait: (max) => `no place became free within ${Duration.format(Duration.millis(max))}`,
-  paused: (max) => `${max} runs of this agent are paused, no more can be`,
+  paused: (max) => `${max} runs are paused, no more can be`,
   resources: (max, resource = "a resource") => `this process is busy, ${resource} is above ${max}`
 }
 
@@ -41,43 +42,39 @@ export interface RunLimits {
   readonly maxRunsPerAgent: number
   /** Runs at once that one candidate asked for. */
   readonly maxRunsPerCandidate: number
-  /** Runs that may wait for a place; 0: none waits. */
+  /** Runs that may wait for a place; 0: none waits. Beyond, the latest of the caller with most of them is refused. */
   readonly maxQueued: number
   readonly maxWait: Duration.Duration
 }
 
 type Refused = Overloaded | ShuttingDown
 
-interface Waiter {
-  readonly agent: string
-  readonly caller: string
-  readonly place: Deferred.Deferred<void, Refused>
-  placed: boolean
-}
-
-/** Counts runs. Who finds no place waits in line, first come first served among those whose own bounds allow it. */
+/** Counts runs. Who finds no place waits in line, where callers take turns, first come first served among the runs of each. */
 export class RunGate {
   readonly #limits: RunLimits
   readonly #busy: Effect.Effect<Overloaded | undefined> | undefined
-  #running = 0
-  readonly #agents = new Map<string, number>()
-  readonly #callers = new Map<string, number>()
-  readonly #queue = new Set<Waiter>()
+  readonly #places: Places<Refused>
   #closing = false
   readonly #idle = Deferred.unsafeMake<void>(FiberId.none)
 
   /** `busy` says when the process itself can take no more. */
   constructor(limits: RunLimits, busy?: Effect.Effect<Overloaded | undefined>) {
+    const { maxQueued, maxRuns, maxRunsPerAgent, maxRunsPerCandidate } = limits
     this.#limits = limits
     this.#busy = busy
+    this.#places = new Places<Refused>({
+      total: maxRuns,
+      each: [maxRunsPerCandidate, maxRunsPerAgent],
+      line: { max: maxQueued, crowded: () => new Overloaded({ limit: "queue", max: maxQueued }) }
+    })
   }
 
   /** Runs under way, those in line not counted. */
   get running(): number {
-    return this.#running
+    return this.#places.taken
   }
   get queued(): number {
-    return this.#queue.size
+    return this.#places.waiting
   }
 
   /** Takes a place: at once when there is one, else an effect that waits for it. Whoever has one must {@link leave}. */
@@ -90,75 +87,42 @@ export class RunGate {
   }
 
   leave(agent: string, caller: string): void {
-    this.#running--
-    add(this.#agents, agent, -1)
-    add(this.#callers, caller, -1)
-    for (const waiter of this.#queue) {
-      if (this.#running >= this.#limits.maxRuns) break
-      if (this.#full(waiter.agent, waiter.caller) !== undefined) continue
-      this.#queue.delete(waiter)
-      waiter.placed = true
-      this.#take(waiter.agent, waiter.caller)
-      Deferred.unsafeDone(waiter.place, Effect.void)
-    }
-    if (this.#closing && this.#running === 0) Deferred.unsafeDone(this.#idle, Effect.void)
+    this.#places.leave([caller, agent])
+    if (this.#closing && this.running === 0) Deferred.unsafeDone(this.#idle, Effect.void)
   }
 
   /** Takes nothing more, and waits for what is under way. */
   readonly close: Effect.Effect<void> = Effect.suspend(() => {
     this.#closing = true
-    for (const { place } of this.#queue) Deferred.unsafeDone(place, Effect.fail(new ShuttingDown()))
-    this.#queue.clear()
-    return this.#running === 0 ? Effect.void : Deferred.await(this.#idle)
+    this.#places.sendAway(new ShuttingDown())
+    return this.running === 0 ? Effect.void : Deferred.await(this.#idle)
   })
 
   #place(agent: string, caller: string): Effect.Effect<void, Refused> | undefined {
-    const full = this.#full(agent, caller)
-    if (full === undefined) {
-      this.#take(agent, caller)
-      return undefined
-    }
+    const keys: Keys = [caller, agent]
+    if (this.#places.take(keys)) return undefined
     const { maxQueued, maxWait } = this.#limits
-    if (maxQueued === 0) return full
-    if (this.#queue.size >= maxQueued) return new Overloaded({ limit: "queue", max: maxQueued })
-    const waiter: Waiter = { agent, caller, place: Deferred.unsafeMake(FiberId.none), placed: false }
-    this.#queue.add(waiter)
-    return Deferred.await(waiter.place).pipe(
-      Effect.timeoutFail({
-        duration: maxWait,
-        onTimeout: () => new Overloaded({ limit: "wait", max: Duration.toMillis(maxWait) })
-      }),
-      // A place that was given to one who no longer waits goes to the next.
-      Effect.onError(() =>
-        Effect.sync(() => {
-          this.#queue.delete(waiter)
-          if (waiter.placed) this.leave(agent, caller)
-        })
+    if (maxQueued === 0) return this.#full(keys)
+    return Effect.suspend(() => {
+      const ticket = this.#places.join(keys)
+      return Deferred.await(ticket.place).pipe(
+        Effect.timeoutFail({
+          duration: maxWait,
+          onTimeout: () => new Overloaded({ limit: "wait", max: Duration.toMillis(maxWait) })
+        }),
+        // A place that was given to one who no longer waits goes to the next.
+        Effect.onError(() => Effect.sync(() => this.#places.quit(ticket)))
       )
-    )
+    })
   }
 
-  #full(agent: string, caller: string): Overloaded | undefined {
+  #full(keys: Keys): Overloaded {
     const { maxRuns, maxRunsPerAgent, maxRunsPerCandidate } = this.#limits
-    return this.#running >= maxRuns
-      ? new Overloaded({ limit: "runs", max: maxRuns })
-      : (this.#agents.get(agent) ?? 0) >= maxRunsPerAgent
-      ? new Overloaded({ limit: "agent", max: maxRunsPerAgent })
-      : (this.#callers.get(caller) ?? 0) >= maxRunsPerCandidate
+    const full = this.#places.full(keys)
+    return full === 0
       ? new Overloaded({ limit: "candidate", max: maxRunsPerCandidate })
-      : undefined
+      : full === 1
+      ? new Overloaded({ limit: "agent", max: maxRunsPerAgent })
+      : new Overloaded({ limit: "runs", max: maxRuns })
   }
-
-  #take(agent: string, caller: string): void {
-    this.#running++
-    add(this.#agents, agent, 1)
-    add(this.#callers, caller, 1)
-  }
-}
-
-/** A count that is nothing takes no place. */
-export const add = (counts: Map<string, number>, key: string, by: 1 | -1): void => {
-  const count = (counts.get(key) ?? 0) + by
-  if (count === 0) counts.delete(key)
-  else counts.set(key, count)
 }

@@ -2,11 +2,11 @@
 import { Deferred, type Duration, Effect } from "effect"
 import * as Component from "../components/Component.ts"
 import * as Ids from "../kernel/Ids.ts"
+import { add } from "../kernel/Places.ts"
 import type { AgentEventBody } from "./AgentEvents.ts"
 import type { AgentRun, Origin } from "./AgentRun.ts"
 import { bodyOf } from "./Loops.ts"
 import type { Process } from "./Process.ts"
-import { add } from "./RunGate.ts"
 import type { RunOptions, RunState } from "./RunState.ts"
 import type { Jobs } from "./Step.ts"
 

@@ -13,27 +13,26 @@ import type { RunResult } from "./Answer.ts"
 import { Debugger, type DebugOptions } from "./Debugger.ts"
 import { EndedRuns } from "./EndedRuns.ts"
 import { EventLog } from "./EventLog.ts"
+import * as HeldRuns from "./HeldRuns.ts"
 import * as PausedRuns from "./PausedRuns.ts"
 import type { Process } from "./Process.ts"
 import type { Place, Plan } from "./Program.ts"
 import * as Run from "./Run.ts"
 import * as RunAttempt from "./RunAttempt.ts"
 import type { Advance } from "./RunControl.ts"
-import { add, Overloaded, RunGate, type RunLimits, ShuttingDown } from "./RunGate.ts"
+import { type Overloaded, RunGate, type RunLimits, ShuttingDown } from "./RunGate.ts"
 import { RunJobs } from "./RunJobs.ts"
 import type { RunOptions } from "./RunState.ts"
 import * as SavedRun from "./SavedRun.ts"
 import { take } from "./Snapshot.ts"
 import type { StepRunner } from "./Step.ts"
 
-export interface RunsOptions extends RunLimits {
+export interface RunsOptions extends RunLimits, HeldRuns.HeldLimits {
   /** Rounds of cycles in one run. */
   readonly maxRounds: number
   /** After this a run, or a job, is stopped; time in which it is held does not count. */
   readonly runTimeout: Duration.Duration
   readonly jobTimeout: Duration.Duration
-  /** Runs of one agent that may be held at once. */
-  readonly maxPausedPerAgent: number
   /** How long shutdown waits for runs before it stops them. */
   readonly drainTimeout: Duration.Duration
   /** Says when the process itself is too busy for another run. */
@@ -62,7 +61,7 @@ export const make = (options: RunsOptions) =>
     const gate = new RunGate(options, options.busy)
     const table = new Map<string, AgentRun>()
     const ended = new EndedRuns((id) => table.delete(id))
-    const paused = new Map<string, number>()
+    const paused = yield* HeldRuns.make(options)
     const jobs = new RunJobs({
       runs: table,
       launch: ({ caller, debug, id: parent, info, process }, id, target, begin) =>
@@ -77,12 +76,22 @@ export const make = (options: RunsOptions) =>
       tell: (run, event) => tell(run, event)
     })
     const now = () => clock.unsafeCurrentTimeMillis()
-    const execute = yield* RunAttempt.make(options, {
+    const attempt = yield* RunAttempt.make(options, {
       gate,
       jobs,
       begins: (run) => tellBegun(run),
       settle: (run, exit) => settle(run, exit)
     })
+
+    /** A run that is to be held on its way begins only where there is room for it. */
+    const execute = (run: AgentRun): Effect.Effect<Run.Outcome, RunFailure> =>
+      run.hasBegun || !run.control.holding ? attempt(run) : Effect.uninterruptibleMask((interruptible) =>
+        Effect.flatMap(
+          paused.full(run.process),
+          (full): Effect.Effect<Run.Outcome, RunFailure> =>
+            full === undefined ? interruptible(attempt(run)) : Effect.zipRight(settle(run, Exit.fail(full)), full)
+        )
+      )
 
     const create = (origin: Origin, { around, debug, events, tell }: Watch, id = origin.info.id): AgentRun => {
       const log = events ? new EventLog(id, now) : undefined
@@ -131,11 +140,11 @@ export const make = (options: RunsOptions) =>
     }
 
     const held = (run: AgentRun): Effect.Effect<void> =>
-      Effect.suspend(() => {
+      Effect.flatMap(paused.tenantOf(run), (tenant) => {
         const state = run.state!
         const pause = { state: take(state), path: state.options.path, next: nextOf(state) }
         tell(run, { _tag: "RunPaused", next: pause.next })
-        add(paused, run.process.id, 1)
+        paused.add(run, tenant)
         run.held(pause)
         // Who goes on at once may be at the end before the state is saved.
         const ended = Effect.suspend(() => run.isOver ? saved.forget(run) : Effect.void)
@@ -144,7 +153,7 @@ export const make = (options: RunsOptions) =>
 
     const endPaused = (run: AgentRun) =>
       Effect.suspend(() => {
-        add(paused, run.process.id, -1)
+        paused.remove(run)
         return end(run, "stopped", Exit.fail(run.stopped))
       })
 
@@ -194,10 +203,7 @@ export const make = (options: RunsOptions) =>
     const pause = (run: AgentRun) =>
       Effect.suspend((): Effect.Effect<void, RunNotReady | Overloaded> => {
         if (run.isOver) return notReady(run, "it is over")
-        const max = options.maxPausedPerAgent
-        if ((paused.get(run.process.id) ?? 0) >= max) return new Overloaded({ limit: "paused", max })
-        run.control.hold()
-        return Effect.void
+        return Effect.flatMap(paused.full(run.process), (full) => full ?? Effect.sync(() => run.control.hold()))
       })
 
     /** Goes on with a run that is held, or about to be; with one step only, waits until it is held again or over. */
@@ -213,7 +219,7 @@ export const make = (options: RunsOptions) =>
         return Effect.flatMap(isTraced, (traced) => {
           const state = run.pause && SavedRun.stateOf(run, run.pause, optionsOf(run), traced)
           if (state === undefined) return notReady(run, "another call has it go on")
-          add(paused, run.process.id, -1)
+          paused.remove(run)
           run.resumed(state)
           run.control.advance(how)
           tell(run, { _tag: "RunResumed" })
@@ -233,11 +239,12 @@ export const make = (options: RunsOptions) =>
     /** A run that this process has not seen: held by one that is no more. */
     const load = Effect.fnUntraced(function*(process: Process, id: string) {
       const found = yield* saved.find(process, id)
-      const known = table.get(id)
-      if (known !== undefined) return known
       const events = new EventLog(id, now, found.nextEvent)
       const run = yield* SavedRun.restored(process, id, found, events, optionsOf)
-      add(paused, process.id, 1)
+      const tenant = yield* paused.tenantOf(run)
+      const known = table.get(id)
+      if (known !== undefined) return known
+      paused.add(run, tenant)
       table.set(id, run)
       return run
     })
@@ -306,7 +313,7 @@ export const make = (options: RunsOptions) =>
       counts: Effect.sync(() => ({
         running: gate.running,
         queued: gate.queued,
-        paused: sum(paused),
+        paused: paused.count(),
         jobs: sum(jobs.counts),
         known: table.size
       }))

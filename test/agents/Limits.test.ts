@@ -1,7 +1,7 @@
 /** How many runs there may be, who waits for a place, and who is refused. */
 import { assert, describe, it, layer } from "@effect/vitest"
 import { Effect, Exit, Fiber, Layer, Scope } from "effect"
-import { Agents } from "../../src/agents/Agents.ts"
+import { Agents, type DebugOptions } from "../../src/agents/Agents.ts"
 import * as Candidate from "../../src/security/Candidate.ts"
 import { agentA, asA, asTeamA, components, gated, open, pass, reaches, system, until, waiting } from "./processes.ts"
 
@@ -156,6 +156,31 @@ describe("bounds of their own", () => {
         yield* open("h2")
         assert.isFalse((yield* agents.result(run)).failed)
         yield* agents.stop(held)
+      }).pipe(asA))
+  })
+
+  layer(limited({ maxPaused: 4, maxPausedPerTenant: 1 }), { excludeTestServices: true })((it) => {
+    it.effect("the agents of one team have no more held than their team may, debugged or not", () =>
+      Effect.gen(function*() {
+        const { agents, start } = yield* agentA({ A: gated, B: pass }, ["E.x -> A.v", "A.out -> B.v"])
+        const held = yield* start("t1", { debug: { hold: true } })
+        yield* reaches(held, "paused")
+        yield* agentA({ A: gated, B: pass }, ["E.x -> A.v", "A.out -> B.v"], { id: "a1" })
+        const startOther = (x: string, debug?: DebugOptions) =>
+          Effect.map(
+            agents.start("a1", { endpoint: "go", body: { x }, ...debug && { debug } }),
+            ({ id }) => ({ agent: "a1", run: id })
+          )
+        const refused = yield* Effect.flip(agents.result(yield* startOther("t2", { breakpoints: ["B"] })))
+        assert.deepInclude(refused, { _tag: "Overloaded", limit: "paused", max: 1 })
+        const run = yield* startOther("t3")
+        yield* waiting("t3")
+        assert.deepInclude(yield* Effect.flip(agents.pause(run)), { _tag: "Overloaded", limit: "paused", max: 1 })
+        yield* open("t3")
+        yield* agents.stop(held)
+        const next = yield* startOther("t4", { hold: true })
+        yield* reaches(next, "paused")
+        yield* agents.stop(next)
       }).pipe(asA))
   })
 

@@ -28,6 +28,29 @@ describe("a place that is waited for", () => {
       }
     }))
 
+  it.effect("is not for one caller alone, however many of its runs wait", () =>
+    Effect.gen(function*() {
+      const gate = new RunGate({
+        maxRuns: 1,
+        maxRunsPerAgent: 1,
+        maxRunsPerCandidate: 1,
+        maxQueued: 3,
+        maxWait: Duration.seconds(10)
+      })
+      assert.isUndefined(gate.enter("a", "greedy"))
+      const wait = (caller: string) =>
+        Effect.zipLeft(Effect.fork(Effect.exit(gate.enter("a", caller) ?? Effect.void)), Effect.yieldNow())
+      const greedy = yield* Effect.replicateEffect(wait("greedy"), 3)
+      const modest = yield* wait("modest")
+      const latest = yield* Fiber.join(greedy[2]!)
+      assert.deepInclude(yield* Effect.flip(latest), { _tag: "Overloaded", limit: "queue", max: 3 })
+      gate.leave("a", "greedy")
+      assert.isTrue(Exit.isSuccess(yield* Fiber.join(greedy[0]!)))
+      gate.leave("a", "greedy")
+      assert.isTrue(Exit.isSuccess(yield* Fiber.join(modest)))
+      assert.strictEqual(gate.queued, 1)
+    }))
+
   it.effect("is the next one's when it becomes free", () =>
     Effect.gen(function*() {
       const gate = gateForOne()

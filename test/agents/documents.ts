@@ -158,6 +158,8 @@ const unbounded: Omit<Runs.RunsOptions, "maxRounds"> = {
   maxRunsPerCandidate: Infinity,
   maxQueued: 0,
   maxWait: Duration.zero,
+  maxPaused: Infinity,
+  maxPausedPerTenant: Infinity,
   maxPausedPerAgent: Infinity,
   runTimeout: Duration.hours(10),
   jobTimeout: Duration.hours(10),
