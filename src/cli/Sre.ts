@@ -110,17 +110,33 @@ const prompt = Command.make("prompt", {
   Command.withDescription("Says something to an agent and streams what it answers.")
 )
 
-const serve = Command.make("serve", {
-  paths,
-  port: Options.integer("port").pipe(
-    Options.withDescription("Default: 4111. 0 takes any free one."),
-    Options.mapEffect((port) =>
-      port >= 0 && port <= 65_535
-        ? Effect.succeed(port)
-        : refused(`--port: expected a number from 0 to 65535, got ${port}`)
-    ),
+const port = Options.integer("port").pipe(
+  Options.mapEffect((port) =>
+    port >= 0 && port <= 65_535
+      ? Effect.succeed(port)
+      : refused(`--port: expected a number from 0 to 65535, got ${port}`)
+  )
+)
+
+const signIn = Command.make("sign-in", {
+  file,
+  component: Args.text({ name: "COMPONENT" }).pipe(
+    Args.withDescription("Id of a component that signs in somewhere, like an MCPClient.")
+  ),
+  port: port.pipe(
+    Options.withDescription("Where the browser is led back to, on 127.0.0.1. Default: any free port."),
     Options.optional
   ),
+  as,
+  config,
+  json
+}, stoppable(async () => (await import("./commands/signIn.ts")).run)).pipe(
+  Command.withDescription("Prints the page to sign a component in at, waits for it, and keeps the tokens.")
+)
+
+const serve = Command.make("serve", {
+  paths,
+  port: port.pipe(Options.withDescription("Default: 4111. 0 takes any free one."), Options.optional),
   host: Options.text("host").pipe(
     Options.withDescription("Address to listen on. Default: 127.0.0.1."),
     Options.optional
@@ -198,7 +214,7 @@ const components = Command.make(
 
 const program = Command.make("sre").pipe(
   Command.withDescription("Runs AI agents written as .smyth documents."),
-  Command.withSubcommands([check, run, debug, prompt, serve, vault, components]),
+  Command.withSubcommands([check, run, debug, prompt, signIn, serve, vault, components]),
   Command.run({ name: "sre", version, executable: "sre", summary: Span.text("an operating system for AI agents") })
 )
 

@@ -4,7 +4,7 @@ import * as HttpApiEndpoint from "@effect/platform/HttpApiEndpoint"
 import * as HttpApiGroup from "@effect/platform/HttpApiGroup"
 import * as OpenApi from "@effect/platform/OpenApi"
 import { Schema } from "effect"
-import { ComponentNotFound, TriggerFailed, TriggerNotFound } from "../agents/AgentErrors.ts"
+import { ComponentNotFound, SignInRefused, TriggerFailed, TriggerNotFound } from "../agents/AgentErrors.ts"
 import { RunInspection, RunSummary } from "../agents/AgentRun.ts"
 import { EndpointNotFound, NoModel, RunNotFound, RunNotReady, RunStopped, RunTimedOut } from "../agents/Agents.ts"
 import { BadInput } from "../agents/Endpoint.ts"
@@ -16,6 +16,7 @@ import { BadPayload, BadSignature, BadVerification } from "../components/Entry.t
 import { AccessDenied } from "../security/Access.ts"
 import { InvalidKey } from "../security/Address.ts"
 import { AgentNotFound } from "../subsystems/io/AgentData.ts"
+import { SignInFailed } from "../subsystems/io/McpSignIn.ts"
 import { BudgetExceeded } from "../subsystems/llm/BudgetStore.ts"
 import { ContextExceeded } from "../subsystems/llm/ContextWindow.ts"
 import * as ConversationMemory from "../subsystems/llm/ConversationMemory.ts"
@@ -89,6 +90,12 @@ export const DebugRequest = Schema.Struct({
   mocks: optional(OutputsOf),
   inject: optional(OutputsOf)
 })
+/** `redirectUrl`: where the browser is led to with the answer. Default: `/sign-in` of this server, as the client reached it. */
+export const SignInRequest = Schema.Struct({
+  redirectUrl: optional(Schema.String.pipe(Schema.maxLength(2048)))
+})
+/** `url`: the page to open in a browser, unless it is signed in already. */
+const SignInBegun = Schema.Struct({ signedIn: Schema.Boolean, url: optional(Schema.String) })
 export const ForkRequest = Schema.Struct({ component: Schema.NonEmptyString })
 
 const Document = Schema.Record({ key: Schema.String, value: Schema.Unknown })
@@ -226,6 +233,20 @@ const hooks = HttpApiGroup.make("hooks")
   .addError(wire(RoundsExceeded), { status: 422 })
   .addError(wire(RunTimedOut), { status: 504 })
 
+/** For owners: a component's sign-in, with a browser. */
+const signIns = HttpApiGroup.make("signIns")
+  .add(
+    HttpApiEndpoint.post("begin", "/agents/:id/components/:component/sign-in").setPath(ComponentPath)
+      .setPayload(SignInRequest).addSuccess(SignInBegun)
+      .addError(wire(InvalidKey), { status: 400 })
+      .addError(wire(ComponentNotFound), { status: 404 })
+      .addError(wire(SignInRefused), { status: 422 })
+  )
+
+/** Where a browser is led to after a sign-in. Nobody has to be known: the state in the address proves whose it is, once. */
+const signInReturns = HttpApiGroup.make("signInReturns")
+  .add(HttpApiEndpoint.get("finish", "/sign-in").addSuccess(Answer).addError(wire(SignInFailed), { status: 400 }))
+
 /** Files that agents share: whoever has the address may fetch them while it works. */
 const files = HttpApiGroup.make("files")
   .add(HttpApiEndpoint.get("get", "/storage/:role/:id/:file").setPath(FilePath).addSuccess(Answer))
@@ -242,6 +263,8 @@ export const Api = HttpApi.make("effect-sre")
   .add(runs.middleware(Identity))
   .add(agents.middleware(Identity))
   .add(triggers.middleware(Identity))
+  .add(signIns.middleware(Identity))
+  .add(signInReturns)
   .add(hooks)
   .add(files)
   .add(system)

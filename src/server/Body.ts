@@ -53,9 +53,12 @@ export const bytesOf = (
   request: HttpServerRequest.HttpServerRequest,
   maxBytes: number
 ): Effect.Effect<Buffer, BodyTooLarge | MalformedRequest> => {
-  if (Number(request.headers["content-length"] ?? 0) > maxBytes) return Effect.fail(new BodyTooLarge({ maxBytes }))
-  return request.source instanceof Readable
-    ? collect(request.source, maxBytes)
+  const { headers, source } = request
+  const announced = Number(headers["content-length"] ?? 0)
+  if (announced > maxBytes) return Effect.fail(new BodyTooLarge({ maxBytes }))
+  return source instanceof Readable
+    // Most are here already, all of them: there is nothing to wait for.
+    ? announced > 0 && source.readableLength === announced ? Effect.succeed(source.read()) : collect(source, maxBytes)
     : Effect.flatMap(
       Effect.mapError(request.arrayBuffer, () => interrupted),
       (buffer) =>

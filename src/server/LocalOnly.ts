@@ -14,14 +14,17 @@ export const isLoopback = (host: string): boolean => {
 
 /**
  * - A name of the attacker's that resolves to this machine (DNS rebinding) shows in `Host`.
- * - A page of another origin shows in `Origin`, or, where browsers leave that out (images, links), in `Sec-Fetch-Site`.
+ * - A page of another origin shows in `Origin`, or, where browsers leave that out (images, links), in `Sec-Fetch-Site`. Only
+ *   where browsers are led to by such pages, as `isLed` says, that is no reason to refuse.
  */
 export const refusal = (
   headers: Readonly<Record<string, string | undefined>>,
-  allowedOrigins: ReadonlyArray<string>
+  allowedOrigins: ReadonlyArray<string>,
+  isLed = false
 ): ForeignRequest | undefined => {
   const host = headers["host"] ?? ""
   if (!isLoopback(host.replace(/:\d*$/, ""))) return new ForeignRequest({ header: "Host" })
+  if (isLed) return undefined
   const origin = headers["origin"]
   if (origin !== undefined) {
     return origin === `http://${host}` || allowedOrigins.includes(origin)

@@ -21,6 +21,7 @@ import * as agents from "./handlers/agents.ts"
 import * as calls from "./handlers/calls.ts"
 import * as files from "./handlers/files.ts"
 import * as runs from "./handlers/runs.ts"
+import * as signIns from "./handlers/signIns.ts"
 import * as system from "./handlers/system.ts"
 import * as triggers from "./handlers/triggers.ts"
 import * as Identity from "./Identity.ts"
@@ -84,6 +85,8 @@ const whole = Effect.fnUntraced(function*({ auth, cors, maxBodyBytes = 10 * MiB 
     agents.layer(maxBodyBytes),
     triggers.layer,
     triggers.hooks(maxBodyBytes),
+    signIns.layer(maxBodyBytes),
+    signIns.returns,
     files.layer,
     system.layer
   ).pipe(
@@ -99,7 +102,9 @@ const whole = Effect.fnUntraced(function*({ auth, cors, maxBodyBytes = 10 * MiB 
   type Needed = Effect.Effect.Context<typeof routes> | Effect.Effect.Context<NonNullable<ReturnType<typeof direct>>>
   type Answer = Effect.Effect<HttpServerResponse.HttpServerResponse, unknown, Needed>
   const answer = Effect.flatMap(HttpServerRequest.HttpServerRequest, (request): Answer => {
-    const foreign = auth === "local" ? LocalOnly.refusal(request.headers, origins) : undefined
+    // The page of another server leads the browser back after a sign-in; what it brings proves itself.
+    const isLed = request.method === "GET" && request.url.replace(/\?.*$/s, "") === signIns.returnPath
+    const foreign = auth === "local" ? LocalOnly.refusal(request.headers, origins, isLed) : undefined
     if (foreign !== undefined) return Effect.fail(foreign)
     const called = direct(request)
     if (called !== undefined) return called

@@ -10,7 +10,7 @@ describe("sre", { timeout: 60_000 }, () => {
       const { sre } = yield* workspace
       const help = yield* sre("--help")
       assert.strictEqual(help.code, 0)
-      for (const command of ["check", "run", "prompt", "serve", "vault", "components"]) {
+      for (const command of ["check", "run", "prompt", "sign-in", "serve", "vault", "components"]) {
         assert.include(help.out, command)
       }
       assert.notInclude(help.out, "\u001b")

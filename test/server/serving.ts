@@ -11,6 +11,7 @@ import { JSONFileAccount } from "../../src/connectors/account/JSONFileAccount.ts
 import { RAMCache } from "../../src/connectors/cache/RAMCache.ts"
 import { ConsoleLog } from "../../src/connectors/log/ConsoleLog.ts"
 import { RAMNKV } from "../../src/connectors/nkv/RAMNKV.ts"
+import { UndiciOutbound } from "../../src/connectors/outbound/UndiciOutbound.ts"
 import { NodeRouter } from "../../src/connectors/router/NodeRouter.ts"
 import { MemoryStorage } from "../../src/connectors/storage/MemoryStorage.ts"
 import { NullVault } from "../../src/connectors/vault/NullVault.ts"
@@ -154,6 +155,9 @@ export interface Options {
   readonly owner?: string
   readonly account?: Layer.Layer<Account | Access.Teams, unknown>
   readonly turns?: ReadonlyArray<TestLLM.Turn>
+  readonly managedVault?: Sre.Choices["managedVault"]
+  /** Where agents may connect to beyond the public internet. */
+  readonly allow?: ReadonlyArray<string>
 }
 
 export const serving = (options: Options = {}): Effect.Effect<Serving, unknown, Scope.Scope> =>
@@ -173,7 +177,9 @@ export const serving = (options: Options = {}): Effect.Effect<Serving, unknown, 
       nkv: RAMNKV.layer({}),
       vault: NullVault.layer({}),
       router: NodeRouter.layer({ port: 0, ...options.router }),
-      llm: TestLLM.layer(options.turns ?? [])
+      llm: TestLLM.layer(options.turns ?? []),
+      ...(options.managedVault === undefined ? {} : { managedVault: options.managedVault }),
+      ...(options.allow === undefined ? {} : { outbound: UndiciOutbound.layer({ allow: options.allow }) })
     }, {
       components: [Pass, Session, Request, Fail, Talk, Flood, slow(signals)],
       agents: options.agents ?? {}

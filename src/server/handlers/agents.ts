@@ -64,5 +64,5 @@ export const summary = (agent: LoadedAgent): Agent => ({
 const homeOf = ({ id }: LoadedAgent) => `/agents/${encodeURIComponent(id)}`
 
 /** As the client reached this server. */
-const originOf = (request: HttpServerRequest.HttpServerRequest) =>
+export const originOf = (request: HttpServerRequest.HttpServerRequest) =>
   Option.match(HttpServerRequest.toURL(request), { onNone: () => "", onSome: ({ origin }) => origin })
