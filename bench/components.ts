@@ -1,12 +1,16 @@
 /** What components cost, beside the least that the same could cost. */
 import { Context, Effect, Layer, Runtime } from "effect"
+import { once } from "node:events"
+import { Worker } from "node:worker_threads"
 import { request } from "undici"
 import { Agents } from "../src/agents/Agents.ts"
 import { UndiciOutbound } from "../src/connectors/outbound/UndiciOutbound.ts"
 import { RAMVec } from "../src/connectors/vectordb/RAMVec.ts"
+import * as Pull from "../src/kernel/Pull.ts"
 import * as TemplateString from "../src/kernel/TemplateString.ts"
 import * as Candidate from "../src/security/Candidate.ts"
 import { Code } from "../src/subsystems/compute/Code.ts"
+import { Outbound } from "../src/subsystems/io/Outbound.ts"
 import { VectorDB } from "../src/subsystems/io/VectorDB.ts"
 import { asker, line, load, system } from "./agents.ts"
 import { inTurns, micros, report, row } from "./measure.ts"
@@ -51,7 +55,28 @@ const page = (n: number) =>
   Array.from({ length: 450 }, (_, at) => words[(at * at + at * n) % words.length]).join(" ") + ` ${n}`
 
 const sandboxed = { code: "async function main(a, b) { return a + b }", inputs: { a: 1, b: 2 } }
-const pause = (millis: number) => new Promise((resolve) => setTimeout(resolve, millis))
+/** Microseconds of single turns, each after a rest in which the threads fell asleep. */
+const atRest = async (turn: () => Promise<unknown>) => {
+  const samples: Array<number> = []
+  for (let n = 0; n < 100; n++) {
+    await new Promise((resolve) => setTimeout(resolve, 10))
+    const started = performance.now()
+    await turn()
+    samples.push((performance.now() - started) * 1000)
+  }
+  return samples.slice(20)
+}
+/** A thread that sends back what it gets: the least of the way to a sandbox and from it. */
+const echo = () => {
+  const thread = new Worker(
+    `const { parentPort: port } = require("node:worker_threads"); port.on("message", (m) => port.postMessage(m))`,
+    { eval: true }
+  )
+  return async () => {
+    thread.postMessage(sandboxed)
+    await once(thread, "message")
+  }
+}
 
 const program = Effect.gen(function*() {
   yield* templates
@@ -71,7 +96,8 @@ const program = Effect.gen(function*() {
     output: "Response"
   })
   const alone = line("alone", 0, { name: "LogicAND", data: {}, input: "In", output: "Verified" })
-  yield* Effect.provide(Effect.forEach([alone, filtered, gated, fetched], load), context)
+  const later = line("later", 1, { name: "Later", data: {}, input: "in", output: "out" })
+  yield* Effect.provide(Effect.forEach([alone, filtered, gated, fetched, later], load), context)
   const call = (id: string, x: unknown) => asked(agents.call(id, { endpoint: "go", method: "POST", body: { x } }))
 
   // Steps
@@ -83,26 +109,11 @@ const program = Effect.gen(function*() {
 
   // Code
   const code = Context.get(context, Code)
-  const once = () => asked(code.run(sandboxed))
-  report(
-    row("a sandbox: calls one after another", "µs", yield* Effect.promise(() => micros(once, 100)))
-  )
-  report(
-    row(
-      "a sandbox: a call that finds it at rest",
-      "µs",
-      yield* Effect.promise(async () => {
-        const samples: Array<number> = []
-        for (let n = 0; n < 100; n++) {
-          await pause(10)
-          const started = performance.now()
-          await once()
-          samples.push((performance.now() - started) * 1000)
-        }
-        return samples.slice(20)
-      })
-    )
-  )
+  const ways = [["a thread alone, there and back", echo()], ["a sandbox", () => asked(code.run(sandboxed))]] as const
+  for (const [what, turn] of ways) {
+    report(row(`${what}: calls one after another`, "µs", yield* Effect.promise(() => micros(turn, 500))))
+    report(row(`${what}: a call that finds it at rest`, "µs", yield* Effect.promise(() => atRest(turn))))
+  }
 
   // Pages
   const vectors = Context.get(context, VectorDB)
@@ -120,15 +131,28 @@ const program = Effect.gen(function*() {
   )
   report(row("1,000 pages of 3,000 characters indexed, hashed embeddings", "ms", [performance.now() - started]))
 
-  // A call of an API
-  const calls = yield* Effect.promise(() =>
-    inTurns(async () => (await request(origin)).body.json(), () => call("fetched", "x"), 300)
-  )
-  report(row("an API: undici alone", "µs", calls.map(({ bare }) => bare.wall)))
-  report(row("an API: a call of an agent with one APICall", "µs", calls.map(({ ours }) => ours.wall)))
-  report(
-    row("an API: added processor time, all of the agent's", "µs", calls.map(({ bare, ours }) => ours.cpu - bare.cpu))
-  )
+  // A call of an API: each way reads the answer and parses it, over one connection that stays open.
+  const outbound = Context.get(context, Outbound)
+  const read = Effect.scoped(Effect.gen(function*() {
+    const { body } = yield* outbound.open({ method: "GET", url: origin })
+    const chunks: Array<Uint8Array> = []
+    yield* Effect.ignore(Effect.forever(Effect.map(yield* Pull.open(body), (some) => chunks.push(...some))))
+    return JSON.parse(Buffer.concat(chunks).toString()) as unknown
+  }))
+  const bare = async () => (await request(origin)).body.json()
+  const theirs: ReadonlyArray<readonly [string, () => Promise<unknown>]> = [
+    ["an agent with a component that waits, no API", () => call("later", "x")],
+    ["the service Outbound", () => asked(read)],
+    ["an agent with one APICall", () => call("fetched", "x")]
+  ]
+  for (const [what, turn] of theirs) {
+    const pairs = yield* Effect.promise(() => inTurns(bare, turn, 1000))
+    if (what === theirs[0]![0]) report(row("an API: undici alone", "µs", pairs.map(({ bare }) => bare.wall)))
+    report(row(`an API: ${what}`, "µs", pairs.map(({ ours }) => ours.wall)))
+    report(
+      row(`an API: ${what}: processor time beyond undici's`, "µs", pairs.map(({ bare, ours }) => ours.cpu - bare.cpu))
+    )
+  }
 })
 
 await Effect.runPromise(Effect.scoped(program))

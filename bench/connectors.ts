@@ -19,12 +19,15 @@ import { hasPostgres, postgresServer } from "../test/fixtures/PostgresServer.ts"
 import { hasRedis, redisServer } from "../test/fixtures/RedisServer.ts"
 import { bareS3Server } from "../test/fixtures/S3Server.ts"
 import { tempFolder } from "../test/fixtures/TempFolder.ts"
-import { inTurns, report, row } from "./measure.ts"
+import { inTurns, report, row, type Used } from "./measure.ts"
 
 const asAnn = Candidate.as(Candidate.user("ann"))
 const require = createRequire(import.meta.url)
 
-/** The two in turns, so that what else the machine does hits both. Processor time is what hardly changes with it. */
+/**
+ * The two in turns, so that what else the machine does hits both, and each in the same loop in one fiber, as an app calls them:
+ * what it costs to start a fiber (`Effect.runPromise`) is the cost of neither. Processor time is what hardly changes with load.
+ */
 const compare = <E>(
   what: string,
   alone: { readonly what: string; readonly turn: () => unknown },
@@ -34,8 +37,19 @@ const compare = <E>(
 ) =>
   Effect.gen(function*() {
     const run = Runtime.runPromise(yield* Effect.runtime())
-    const guarded = asAnn(ours)
-    const pairs = yield* Effect.promise(() => inTurns(alone.turn, () => run(guarded), turns, runs))
+    const many = <E>(turn: Effect.Effect<unknown, E>) => {
+      const loop = Effect.suspend(() => {
+        let left = turns
+        return Effect.whileLoop({ while: () => left-- > 0, body: () => turn, step: () => {} })
+      })
+      return () => run(asAnn(loop))
+    }
+    const bare = alone.turn() instanceof Promise
+      ? Effect.promise(async () => alone.turn())
+      : Effect.sync(alone.turn)
+    const perTurn = ({ cpu, wall }: Used): Used => ({ cpu: cpu / turns, wall: wall / turns })
+    const loops = yield* Effect.promise(() => inTurns(many(bare), many(ours), 1, runs))
+    const pairs = loops.map(({ bare, ours }) => ({ bare: perTurn(bare), ours: perTurn(ours) }))
     report(row(`${what}: ${alone.what} alone`, "µs", pairs.map(({ bare }) => bare.wall)))
     report(row(`${what}: the service`, "µs", pairs.map(({ ours }) => ours.wall)))
     report(row(`${what}: added processor time`, "µs", pairs.map(({ bare, ours }) => ours.cpu - bare.cpu)))
