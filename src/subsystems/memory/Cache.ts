@@ -181,11 +181,9 @@ const make = Effect.gen(function*() {
         // What is in one's own home is one's own, unless its list says otherwise: then the backend leaves it.
         const own = Access.ofHome(place.home)
         if (operation === "set" && Acl.gives(own, place.who, "write")) {
+          yield* check(place, "write", Option.some({ acl: own }))
           const start = Guarded.pack({ acl: own, metadata: {}, value: "" })
-          if (yield* connector.overwrite(place.key, yield* packed(own), timeToLive, start)) {
-            yield* check(place, "write", Option.some({ acl: own }))
-            return true
-          }
+          if (yield* connector.overwrite(place.key, yield* packed(own), timeToLive, start)) return true
         }
         const found = yield* findAt(place, "write", identity)
         if (operation === "add" && Option.isSome(found)) return false

@@ -32,7 +32,7 @@ describe("RAMCache", () => {
       yield* cache.set("e", value)
       const left = yield* Effect.forEach(["a", "b", "c", "d", "e"], cache.exists)
       assert.deepStrictEqual(left, [true, false, true, true, true])
-    }).pipe(asAnn, Effect.provide(RAMCache.layer({ maxBytes: "84kb" }))))
+    }).pipe(asAnn, Effect.provide(RAMCache.layer({ maxBytes: "88kb" }))))
 
   it.effect("whoever fills it drives out nothing but its own, also as many candidates of one team", () =>
     Effect.gen(function*() {
@@ -47,7 +47,7 @@ describe("RAMCache", () => {
       )
       assert.deepStrictEqual(left, [false, true, true, true])
     }).pipe(Effect.provide(Layer.provide(
-      RAMCache.layer({ maxBytes: "84kb" }),
+      RAMCache.layer({ maxBytes: "88kb" }),
       Layer.succeed(Access.Teams, ({ id }) => Effect.succeed(id.startsWith("greedy") ? ["greedy"] : []))
     ))))
 
