@@ -72,10 +72,10 @@ const loopFields = {
   exported: list(Schema.Tuple(Schema.Int, Schema.Array(Numbered)))
 }
 
-interface EncodedLoop extends Schema.Struct.Encoded<typeof loopFields> {
+export interface EncodedLoop extends Schema.Struct.Encoded<typeof loopFields> {
   readonly active?: ReadonlyArray<readonly [item: number, body: Encoded]>
 }
-interface Encoded extends Schema.Struct.Encoded<typeof fields> {
+export interface Encoded extends Schema.Struct.Encoded<typeof fields> {
   readonly loops?: ReadonlyArray<EncodedLoop>
 }
 
