@@ -225,6 +225,7 @@ const honoursConditions = (call: S3Bucket["call"], bucket: string, prefix: strin
 
 interface S3Error {
   readonly name?: string
+  readonly code?: unknown
   readonly message?: string
   readonly $metadata?: { readonly httpStatusCode?: number }
 }
@@ -233,7 +234,9 @@ const isAbsent = (error: unknown) => ["NoSuchKey", "NotFound", "InvalidRange"].i
 
 /** Names and messages of the vendor; nothing of what was sent. */
 export const fromS3Error = (method: string) => (cause: unknown): ConnectorError => {
-  const { $metadata, message = "", name = "" } = cause as S3Error
+  const { $metadata, code, message = "", name: named = "" } = cause as S3Error
+  // The SDK calls a connection that was reset a timeout, too.
+  const name = named === "TimeoutError" && typeof code === "string" ? code : named
   const status = $metadata?.httpStatusCode
   const reason = byName[name] ?? (status === undefined ? "Unavailable" : byStatus(status))
   const detail = [name, message].filter((one) => one !== "").join(": ").slice(0, 200)
@@ -248,6 +251,7 @@ const byName: Readonly<Record<string, Reason>> = {
   SlowDown: "RateLimited",
   RequestTimeout: "Timeout",
   TimeoutError: "Timeout",
+  ETIMEDOUT: "Timeout",
   QuotaExceeded: "Full",
   URIError: "Protocol"
 }

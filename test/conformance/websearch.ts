@@ -1,15 +1,18 @@
 /** What every provider of searches must do, whatever its wire format: `provider` answers a search in that format. */
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Layer } from "effect"
+import { Effect, Layer, Redacted } from "effect"
 import { UndiciOutbound } from "../../src/connectors/outbound/UndiciOutbound.ts"
 import * as Candidate from "../../src/security/Candidate.ts"
 import * as Vault from "../../src/security/Vault.ts"
-import { WebSearch } from "../../src/subsystems/io/WebSearch.ts"
+import { WebSearch, WebSearchConnector } from "../../src/subsystems/io/WebSearch.ts"
 import * as HttpServer from "../fixtures/HttpServer.ts"
 import { memoryVault } from "../fixtures/MemoryVault.ts"
+import * as faults from "./faults.ts"
 
 export interface Provider<E> {
   readonly layer: (url: string) => Layer.Layer<WebSearch, E>
+  /** `timeout` in milliseconds. */
+  readonly contract: (at: { readonly url: string; readonly timeout: number }) => Layer.Layer<WebSearchConnector, E>
   /** Name of the secret, if it has one; the value is `the key`. */
   readonly secret?: string
   /** What it answers when it found these pages. */
@@ -38,17 +41,18 @@ export const search = <E>(
     )
   )
 
-export const suite = <E>(name: string, provider: Provider<E>) =>
-  describe(`${name} is a provider of searches`, () => {
-    const pages = [
-      { title: "Cats", url: "https://a.example/cats", text: "Cats purr." },
-      { title: "Dogs", url: "https://b.example/dogs", text: "Dogs bark." }
-    ]
-    const answering = (status: number, body: string) =>
-      HttpServer.make((_, response) =>
-        void response.writeHead(status, { "content-type": "application/json", "retry-after": "0" }).end(body)
-      )
+const pages = [
+  { title: "Cats", url: "https://a.example/cats", text: "Cats purr." },
+  { title: "Dogs", url: "https://b.example/dogs", text: "Dogs bark." }
+]
+const answering = (status: number, body: string) =>
+  HttpServer.make((_, response) =>
+    void response.writeHead(status, { "content-type": "application/json", "retry-after": "0" }).end(body)
+  )
 
+/** Last in its file, as the suite of faults is. */
+export const suite = <E>(name: string, provider: Provider<E>) => {
+  describe(`${name} is a provider of searches`, () => {
     it.scopedLive("gives what was found in its order, no more than asked for", () =>
       Effect.gen(function*() {
         const server = yield* answering(200, JSON.stringify(provider.answer(pages)))
@@ -104,3 +108,27 @@ export const suite = <E>(name: string, provider: Provider<E>) =>
         assert.lengthOf(server.requests, 0)
       }))
   })
+
+  faults.suite(name, {
+    server: Effect.map(answering(200, JSON.stringify(provider.answer(pages))), ({ port }) => port),
+    connector: ({ port, timeoutMillis }) =>
+      Layer.merge(
+        provider.contract({ url: `http://127.0.0.1:${port}`, timeout: timeoutMillis }),
+        UndiciOutbound.layer({ allow: [`127.0.0.1:${port}`] })
+      ),
+    read: Effect.flatMap(WebSearchConnector, (one) => one.search(query, Redacted.make("the key"))).pipe(
+      Candidate.as(Candidate.agent("a1"))
+    )
+  })
+}
+
+const query = {
+  query: "pets",
+  limit: 10,
+  topic: "general",
+  timeRange: undefined,
+  answer: false,
+  images: false,
+  rawContent: false,
+  excludeDomains: []
+} as const

@@ -86,10 +86,14 @@ const toError = (method: string, cause: unknown, isOwn: boolean) => {
   const status = "$metadata" in error
     ? (error.$metadata as { readonly httpStatusCode?: number }).httpStatusCode ?? 0
     : 0
-  const reason = reasons.find(([pattern]) => pattern.test(error.name))?.[1] ??
+  // The SDK calls a connection that was reset a timeout, too.
+  const code = "code" in error && typeof error.code === "string" ? error.code : error.name
+  // It takes an answer that broke off for a whole one, and quotes in its message what it could not read.
+  const unread = /^SyntaxError$|^HPE_/.test(code)
+  const reason = unread ? "Unavailable" : reasons.find(([pattern]) => pattern.test(code))?.[1] ??
     (status === 429 ? "RateLimited" : status >= 500 || status < 400 ? "Unavailable" : "InvalidInput")
-  const said = `${error.name}: ${error.message.slice(0, 200)}`
-  return { said, error: failure(method, reason, isOwn ? said : error.name) }
+  const said = unread ? "the answer broke off, or is not one of AWS" : `${code}: ${error.message.slice(0, 200)}`
+  return { said, error: failure(method, reason, isOwn ? said : code) }
 }
 
 /** Of functions that are made at their first call, by any process. */

@@ -153,9 +153,10 @@ const toError = (modelId: string, cause: unknown): ConnectorError => {
   const status = "$metadata" in cause
     ? (cause.$metadata as { readonly httpStatusCode?: number }).httpStatusCode
     : undefined
+  const code = "code" in cause ? String(cause.code) : cause.name
   // What the network says has a code, what the service says a status.
   return status === undefined || status < 300
-    ? failure("Unavailable", `no connection, or it was lost: ${"code" in cause ? String(cause.code) : cause.name}`)
+    ? failure(/TIMEOUT|TIMEDOUT/.test(code) ? "Timeout" : "Unavailable", `no connection, or it was lost: ${code}`)
     : failure(
       reasonOf(status, cause.name),
       `model "${modelId}": status ${status}, ${cause.name}: ${cause.message.slice(0, 300)}`

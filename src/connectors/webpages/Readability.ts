@@ -1,5 +1,5 @@
 /** WebPages fetched here, the article found by Mozilla's Readability. The page's scripts do not run. */
-import { Config, Effect, Schema } from "effect"
+import { Config, Duration, Effect, Schema } from "effect"
 import { ByteSize } from "../../kernel/ByteSize.ts"
 import * as Connector from "../../kernel/Connector.ts"
 import * as MediaType from "../../subsystems/io/MediaType.ts"
@@ -14,7 +14,9 @@ const ReadabilitySettings = Schema.Struct({
   /** By this name the robots.txt of a site may ask it to stay away. */
   userAgent: Schema.optionalWith(Schema.NonEmptyString, { default: () => "effect-sre" }),
   /** Of a page. */
-  maxBytes: Schema.optionalWith(ByteSize, { default: () => 5 * 2 ** 20 })
+  maxBytes: Schema.optionalWith(ByteSize, { default: () => 5 * 2 ** 20 }),
+  /** Of one request, in milliseconds; of that for the robots.txt 10 s at most. */
+  timeout: Schema.optionalWith(Schema.DurationFromMillis, { default: () => Duration.seconds(20) })
 })
 
 export const Readability = Connector.make({
@@ -22,8 +24,8 @@ export const Readability = Connector.make({
   contract: WebPages.WebPagesConnector,
   service: WebPages.layer,
   settings: ReadabilitySettings,
-  make: Effect.fnUntraced(function*({ maxBytes, userAgent }) {
-    const permitted = Robots.make(userAgent)
+  make: Effect.fnUntraced(function*({ maxBytes, timeout, userAgent }) {
+    const permitted = Robots.make(userAgent, Duration.min(timeout, "10 seconds"))
     const reading = yield* ReaderThreads.make
     return WebPages.WebPagesConnector.of({
       secret: undefined,
@@ -34,7 +36,7 @@ export const Readability = Connector.make({
           method: "GET",
           url,
           headers: { accept: "text/html,application/xhtml+xml,text/*;q=0.9", "user-agent": userAgent },
-          timeout: "20 seconds",
+          timeout,
           maxBytes
         })
         if (new URL(place).origin !== new URL(url).origin) yield* permitted(place)
@@ -58,5 +60,6 @@ export const Readability = Connector.make({
 /** `WebPages` as `WEB_USER_AGENT`. */
 export const ReadabilityLive = Readability.layerConfig({
   userAgent: Config.withDefault(Config.string("WEB_USER_AGENT"), "effect-sre"),
-  maxBytes: Config.succeed(5 * 2 ** 20)
+  maxBytes: Config.succeed(5 * 2 ** 20),
+  timeout: Config.succeed(Duration.seconds(20))
 })

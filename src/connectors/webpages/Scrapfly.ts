@@ -1,5 +1,5 @@
 /** WebPages by Scrapfly: https://scrapfly.io/docs/scrape-api/getting-started */
-import { Config, Effect, Redacted, Schema } from "effect"
+import { Config, Duration, Effect, Redacted, Schema } from "effect"
 import * as Connector from "../../kernel/Connector.ts"
 import * as WebPages from "../../subsystems/io/WebPages.ts"
 import * as JsonRequest from "../JsonRequest.ts"
@@ -9,7 +9,9 @@ const ScrapflySettings = Schema.Struct({
   /** Name of the secret with the key. */
   secret: Schema.optionalWith(Schema.NonEmptyString, { default: () => "scrapfly" }),
   /** Credits one page may cost. */
-  costBudget: Schema.optionalWith(Schema.Int.pipe(Schema.positive()), { default: () => 80 })
+  costBudget: Schema.optionalWith(Schema.Int.pipe(Schema.positive()), { default: () => 80 }),
+  /** Of one page, in milliseconds. It gives up by itself before the default: https://scrapfly.io/docs/scrape-api/understand-timeout */
+  timeout: Schema.optionalWith(Schema.DurationFromMillis, { default: () => Duration.seconds(155) })
 })
 
 const Answer = Schema.Struct({
@@ -28,7 +30,7 @@ export const Scrapfly = Connector.make({
   contract: WebPages.WebPagesConnector,
   service: WebPages.layer,
   settings: ScrapflySettings,
-  make: ({ costBudget, secret, url }) =>
+  make: ({ costBudget, secret, timeout, url }) =>
     Effect.succeed(WebPages.WebPagesConnector.of({
       secret,
       read: Effect.fnUntraced(function*(request, key) {
@@ -46,8 +48,7 @@ export const Scrapfly = Connector.make({
           method: "GET",
           url: `${url}/scrape?${parameters}`,
           headers: { accept: "application/json" },
-          // It gives up by itself before this: https://scrapfly.io/docs/scrape-api/understand-timeout
-          timeout: "155 seconds"
+          timeout
         }, Answer)
         if (!result.success || result.content === null) {
           const detail = result.error?.message ?? `the server answered with status ${result.status_code ?? "unknown"}`
@@ -62,5 +63,6 @@ export const Scrapfly = Connector.make({
 export const ScrapflyLive = Scrapfly.layerConfig({
   url: Config.withDefault(Config.string("SCRAPFLY_URL"), "https://api.scrapfly.io"),
   secret: Config.succeed("scrapfly"),
-  costBudget: Config.withDefault(Config.integer("SCRAPFLY_COST_BUDGET"), 80)
+  costBudget: Config.withDefault(Config.integer("SCRAPFLY_COST_BUDGET"), 80),
+  timeout: Config.succeed(Duration.seconds(155))
 })

@@ -1,5 +1,5 @@
 /** WebSearch by Brave: https://api-dashboard.search.brave.com/app/documentation/web-search/query */
-import { Config, Effect, Redacted, Schema } from "effect"
+import { Config, Duration, Effect, Redacted, Schema } from "effect"
 import * as Connector from "../../kernel/Connector.ts"
 import * as WebSearch from "../../subsystems/io/WebSearch.ts"
 import * as JsonRequest from "../JsonRequest.ts"
@@ -7,7 +7,9 @@ import * as JsonRequest from "../JsonRequest.ts"
 const BraveSettings = Schema.Struct({
   url: Schema.optionalWith(Schema.NonEmptyString, { default: () => "https://api.search.brave.com" }),
   /** Name of the secret with the key. */
-  secret: Schema.optionalWith(Schema.NonEmptyString, { default: () => "brave" })
+  secret: Schema.optionalWith(Schema.NonEmptyString, { default: () => "brave" }),
+  /** Of one search, in milliseconds. */
+  timeout: Schema.optionalWith(Schema.DurationFromMillis, { default: () => Duration.seconds(30) })
 })
 
 const Results = Schema.Array(Schema.Struct({
@@ -27,7 +29,7 @@ export const Brave = Connector.make({
   contract: WebSearch.WebSearchConnector,
   service: WebSearch.layer,
   settings: BraveSettings,
-  make: ({ secret, url }) =>
+  make: ({ secret, timeout, url }) =>
     Effect.succeed(WebSearch.WebSearchConnector.of({
       secret,
       search: Effect.fnUntraced(function*(query, key) {
@@ -46,7 +48,8 @@ export const Brave = Connector.make({
           headers: {
             accept: "application/json",
             ...(key === undefined ? {} : { "x-subscription-token": Redacted.value(key) })
-          }
+          },
+          timeout
         } as const
         const place = { connector: "Brave", method: "search" }
         const results = isNews
@@ -69,5 +72,6 @@ export const Brave = Connector.make({
 /** `WebSearch` by the service at `BRAVE_SEARCH_URL`. */
 export const BraveLive = Brave.layerConfig({
   url: Config.withDefault(Config.string("BRAVE_SEARCH_URL"), "https://api.search.brave.com"),
-  secret: Config.succeed("brave")
+  secret: Config.succeed("brave"),
+  timeout: Config.succeed(Duration.seconds(30))
 })

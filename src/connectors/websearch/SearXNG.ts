@@ -2,14 +2,16 @@
  * WebSearch by an own SearXNG, whose settings must allow the format `json`: https://docs.searxng.org/dev/search_api.html
  * One inside the own network has to be opened to Outbound.
  */
-import { Config, Effect, Schema } from "effect"
+import { Config, Duration, Effect, Schema } from "effect"
 import * as Connector from "../../kernel/Connector.ts"
 import * as WebSearch from "../../subsystems/io/WebSearch.ts"
 import * as JsonRequest from "../JsonRequest.ts"
 
 const SearXNGSettings = Schema.Struct({
   /** Where it runs: `https://search.example`. */
-  url: Schema.NonEmptyString
+  url: Schema.NonEmptyString,
+  /** Of one search, in milliseconds. */
+  timeout: Schema.optionalWith(Schema.DurationFromMillis, { default: () => Duration.seconds(30) })
 })
 
 const Answer = Schema.Struct({
@@ -33,7 +35,7 @@ export const SearXNG = Connector.make({
   contract: WebSearch.WebSearchConnector,
   service: WebSearch.layer,
   settings: SearXNGSettings,
-  make: ({ url }) =>
+  make: ({ timeout, url }) =>
     Effect.succeed(WebSearch.WebSearchConnector.of({
       secret: undefined,
       search: Effect.fnUntraced(function*(query) {
@@ -47,7 +49,8 @@ export const SearXNG = Connector.make({
         const { answers, results } = yield* JsonRequest.send({ connector: "SearXNG", method: "search" }, {
           method: "GET",
           url: `${url.replace(/\/+$/, "")}/search?${parameters}`,
-          headers: { accept: "application/json" }
+          headers: { accept: "application/json" },
+          timeout
         }, Answer)
         const [answer] = answers
         const isImage = ({ img_src }: { readonly img_src?: string | null | undefined }) =>
@@ -74,4 +77,7 @@ export const SearXNG = Connector.make({
 })
 
 /** `WebSearch` by the one at `SEARXNG_URL`. */
-export const SearXNGLive = SearXNG.layerConfig({ url: Config.string("SEARXNG_URL") })
+export const SearXNGLive = SearXNG.layerConfig({
+  url: Config.string("SEARXNG_URL"),
+  timeout: Config.succeed(Duration.seconds(30))
+})

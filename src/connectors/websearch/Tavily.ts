@@ -1,5 +1,5 @@
 /** WebSearch by Tavily: https://docs.tavily.com/documentation/api-reference/endpoint/search */
-import { Config, Effect, Redacted, Schema } from "effect"
+import { Config, Duration, Effect, Redacted, Schema } from "effect"
 import * as Connector from "../../kernel/Connector.ts"
 import * as WebSearch from "../../subsystems/io/WebSearch.ts"
 import * as JsonRequest from "../JsonRequest.ts"
@@ -7,7 +7,9 @@ import * as JsonRequest from "../JsonRequest.ts"
 const TavilySettings = Schema.Struct({
   url: Schema.optionalWith(Schema.NonEmptyString, { default: () => "https://api.tavily.com" }),
   /** Name of the secret with the key. */
-  secret: Schema.optionalWith(Schema.NonEmptyString, { default: () => "tavily" })
+  secret: Schema.optionalWith(Schema.NonEmptyString, { default: () => "tavily" }),
+  /** Of one search, in milliseconds. */
+  timeout: Schema.optionalWith(Schema.DurationFromMillis, { default: () => Duration.seconds(30) })
 })
 
 const Answer = Schema.Struct({
@@ -29,7 +31,7 @@ export const Tavily = Connector.make({
   contract: WebSearch.WebSearchConnector,
   service: WebSearch.layer,
   settings: TavilySettings,
-  make: ({ secret, url }) =>
+  make: ({ secret, timeout, url }) =>
     Effect.succeed(WebSearch.WebSearchConnector.of({
       secret,
       search: Effect.fnUntraced(function*(query, key) {
@@ -49,7 +51,8 @@ export const Tavily = Connector.make({
             include_images: query.images,
             include_raw_content: query.rawContent,
             exclude_domains: query.excludeDomains
-          })
+          }),
+          timeout
         }, Answer)
         return {
           answer: answer ?? undefined,
@@ -65,5 +68,6 @@ export const Tavily = Connector.make({
 /** `WebSearch` by the service at `TAVILY_URL`. */
 export const TavilyLive = Tavily.layerConfig({
   url: Config.withDefault(Config.string("TAVILY_URL"), "https://api.tavily.com"),
-  secret: Config.succeed("tavily")
+  secret: Config.succeed("tavily"),
+  timeout: Config.succeed(Duration.seconds(30))
 })

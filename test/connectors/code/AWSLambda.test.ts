@@ -3,8 +3,10 @@ import { Duration, Effect, FastCheck as fc, Layer, Logger, Redacted } from "effe
 import { AWSLambda } from "../../../src/connectors/code/AWSLambda.ts"
 import { zip } from "../../../src/connectors/code/Zip.ts"
 import * as Candidate from "../../../src/security/Candidate.ts"
-import { Code, type Request } from "../../../src/subsystems/compute/Code.ts"
+import { Code, CodeConnector, type Request } from "../../../src/subsystems/compute/Code.ts"
 import * as code from "../../../src/testing/conformance/code.ts"
+import * as faults from "../../conformance/faults.ts"
+import * as FaultProxy from "../../fixtures/FaultProxy.ts"
 import * as LambdaServer from "../../fixtures/LambdaServer.ts"
 import { unzip } from "../../fixtures/Unzip.ts"
 
@@ -125,6 +127,48 @@ describe("AWSLambda", () => {
     60_000
   )
 
+  it.scopedLive(
+    "what was lost on the way is neither run nor deployed again, and the next call finds it as it is",
+    () =>
+      Effect.gen(function*() {
+        const server = yield* LambdaServer.make
+        const proxy = yield* FaultProxy.make(server.port)
+        const count = (operation: string) => server.operations().filter((one) => one === operation).length
+        const unavailable = { _tag: "ConnectorError", reason: "Unavailable" } as const
+        yield* Effect.gen(function*() {
+          const lost = [
+            ["CreateFunction", "POST /2015-03-31/functions", 1],
+            ["UpdateFunctionCode", "PUT /2015-03-31/functions", 2]
+          ] as const
+          for (const [operation, onceSent, n] of lost) {
+            yield* proxy.set({ cutAfterBytes: 0, onceSent })
+            assert.deepInclude(yield* Effect.flip(run(answer(n))), unavailable)
+            assert.strictEqual((yield* run(answer(n))).output, n)
+            assert.strictEqual(count(operation), 1)
+          }
+          const long = { code: "async function main() { return 'x'.repeat(500) }", name: "C1" }
+          assert.lengthOf(String((yield* run(long)).output), 500)
+          for (const cutAfterBytes of [0, 1, 40, 300, 600]) {
+            const before = count("Invoke")
+            yield* proxy.set({ cutAfterBytes, onceSent: "/invocations" })
+            assert.deepInclude(yield* Effect.flip(run(long)), unavailable, `after ${cutAfterBytes} bytes`)
+            assert.strictEqual(count("Invoke"), before + 1)
+          }
+          assert.strictEqual((yield* run(answer(2))).output, 2)
+          const before = count("Invoke")
+          yield* proxy.set("refuse")
+          assert.deepInclude(yield* Effect.flip(run(answer(2))), unavailable)
+          yield* proxy.set({ stall: Infinity })
+          const late = yield* Effect.flip(run({ ...answer(2), limits: { timeout: Duration.millis(400) } }))
+          assert.deepInclude(late, { _tag: "CodeLimitExceeded", limit: "timeout" })
+          assert.strictEqual(count("Invoke"), before + 1)
+          yield* proxy.set("pass")
+          assert.strictEqual((yield* run(answer(2))).output, 2)
+        }).pipe(Effect.provide(AWSLambda.layer({ ...settings(`http://127.0.0.1:${proxy.port}`), timeout: 1000 })))
+      }),
+    30_000
+  )
+
   it("archives are the same for the same files, and hold what was put in", () => {
     const names = fc.stringMatching(/^[\w.-]{1,20}$/)
     // An object of its own could not hold a file called `__proto__`.
@@ -145,3 +189,13 @@ code.suite(
   Layer.unwrapScoped(Effect.map(LambdaServer.make, ({ url }) => AWSLambda.contract(settings(url)))),
   { limits: false, deploys: true }
 )
+
+faults.suite("AWSLambda", {
+  server: LambdaServer.make.pipe(
+    Effect.tap(({ url }) => Effect.orDie(Effect.provide(run(answer(1)), AWSLambda.layer(settings(url))))),
+    Effect.map(({ port }) => port)
+  ),
+  connector: ({ port, timeoutMillis }) =>
+    AWSLambda.contract({ ...settings(`http://127.0.0.1:${port}`), timeout: timeoutMillis }),
+  read: Effect.flatMap(CodeConnector, (code) => code.deployments(Candidate.agent("a1")))
+})

@@ -5,6 +5,7 @@ import * as Candidate from "../../../src/security/Candidate.ts"
 import * as NetworkPolicy from "../../../src/subsystems/io/NetworkPolicy.ts"
 import { Embeddings, EmbeddingsConnector, type Request } from "../../../src/subsystems/llm/Embeddings.ts"
 import { suite } from "../../../src/testing/conformance/embeddings.ts"
+import * as faults from "../../conformance/faults.ts"
 import * as EmbeddingsServer from "../../fixtures/EmbeddingsServer.ts"
 
 const embed = (settings: Parameters<typeof BedrockEmbeddings.layer>[0], request: Partial<Request> = {}) =>
@@ -96,3 +97,18 @@ suite(
   ),
   { dimensions: 16 }
 )
+
+faults.suite("Bedrock", {
+  server: Effect.map(EmbeddingsServer.bedrock, ({ port }) => port),
+  connector: ({ port, timeoutMillis }) =>
+    BedrockEmbeddings.contract({ endpoint: `http://127.0.0.1:${port}`, timeout: timeoutMillis }),
+  read: Effect.flatMap(EmbeddingsConnector, (connector) =>
+    connector.embed({
+      texts: ["one", "two words"],
+      modelId: "amazon.titan-embed-text-v2:0",
+      dimensions: 16,
+      purpose: "document",
+      baseURL: undefined,
+      apiKey: Redacted.make("AKIA1:secret")
+    }))
+})

@@ -1,9 +1,10 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Layer } from "effect"
+import { Effect, Layer, Redacted } from "effect"
 import { GoogleEmbeddings } from "../../../src/connectors/embeddings/GoogleEmbeddings.ts"
 import * as Candidate from "../../../src/security/Candidate.ts"
-import { Embeddings, type Request } from "../../../src/subsystems/llm/Embeddings.ts"
+import { Embeddings, EmbeddingsConnector, type Request } from "../../../src/subsystems/llm/Embeddings.ts"
 import { suite } from "../../../src/testing/conformance/embeddings.ts"
+import * as faults from "../../conformance/faults.ts"
 import * as EmbeddingsServer from "../../fixtures/EmbeddingsServer.ts"
 import * as HttpServer from "../../fixtures/HttpServer.ts"
 
@@ -69,3 +70,18 @@ suite(
   ),
   { dimensions: 16 }
 )
+
+faults.suite("GoogleAI", {
+  server: Effect.map(EmbeddingsServer.make, ({ port }) => port),
+  connector: ({ port, timeoutMillis }) =>
+    GoogleEmbeddings.contract({ baseURL: `http://127.0.0.1:${port}`, timeout: timeoutMillis }),
+  read: Effect.flatMap(EmbeddingsConnector, (connector) =>
+    connector.embed({
+      texts: ["one", "two words"],
+      modelId: "gemini-embedding-001",
+      dimensions: 16,
+      purpose: "document",
+      baseURL: undefined,
+      apiKey: Redacted.make("key")
+    }))
+})

@@ -1,12 +1,13 @@
 import { assert, describe, it } from "@effect/vitest"
-import { ConfigProvider, Effect, Fiber, Layer } from "effect"
+import { ConfigProvider, Effect, Fiber, Layer, Redacted } from "effect"
 import {
   OpenAICompatibleEmbeddings,
   OpenAICompatibleEmbeddingsLive
 } from "../../../src/connectors/embeddings/OpenAICompatibleEmbeddings.ts"
 import * as Candidate from "../../../src/security/Candidate.ts"
-import { Embeddings, type Request } from "../../../src/subsystems/llm/Embeddings.ts"
+import { Embeddings, EmbeddingsConnector, type Request } from "../../../src/subsystems/llm/Embeddings.ts"
 import { suite } from "../../../src/testing/conformance/embeddings.ts"
+import * as faults from "../../conformance/faults.ts"
 import * as EmbeddingsServer from "../../fixtures/EmbeddingsServer.ts"
 import * as HttpServer from "../../fixtures/HttpServer.ts"
 
@@ -122,3 +123,18 @@ suite(
   ),
   { dimensions: 16 }
 )
+
+faults.suite("OpenAI", {
+  server: Effect.map(EmbeddingsServer.make, ({ port }) => port),
+  connector: ({ port, timeoutMillis }) =>
+    OpenAICompatibleEmbeddings.contract({ baseURL: `http://127.0.0.1:${port}/v1`, timeout: timeoutMillis }),
+  read: Effect.flatMap(EmbeddingsConnector, (connector) =>
+    connector.embed({
+      texts: ["one", "two words"],
+      modelId: "text-embedding-3-large",
+      dimensions: 16,
+      purpose: "document",
+      baseURL: undefined,
+      apiKey: Redacted.make("sk")
+    }))
+})

@@ -1,9 +1,11 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Layer } from "effect"
+import { Effect, Exit, Layer, Redacted } from "effect"
 import { OpenAIImages } from "../../../src/connectors/images/OpenAIImages.ts"
 import * as Candidate from "../../../src/security/Candidate.ts"
-import { Images, type Request } from "../../../src/subsystems/llm/Images.ts"
+import { Images, ImagesConnector, type Request } from "../../../src/subsystems/llm/Images.ts"
 import { type UsageRecord, UsageSink } from "../../../src/subsystems/llm/Usage.ts"
+import * as faults from "../../conformance/faults.ts"
+import * as FaultProxy from "../../fixtures/FaultProxy.ts"
 import * as ImagesServer from "../../fixtures/ImagesServer.ts"
 
 const user = Candidate.user("u")
@@ -89,5 +91,37 @@ describe("OpenAIImages", () => {
       assert.include(unknown.message, "aspectRatio: it knows nothing of it")
       const other = yield* Effect.flip(generate({ model: "smythos/flux.1-dev", prompt: "x" }))
       assert.deepInclude(other, { reason: "Unsupported" })
+    }))
+
+  it.scopedLive("a picture whose answer was lost is not paid for twice", () =>
+    Effect.gen(function*() {
+      const server = yield* ImagesServer.make
+      const proxy = yield* FaultProxy.make(server.port)
+      const settings = { baseURL: `http://127.0.0.1:${proxy.port}/v1`, apiKey: "sk", timeout: 500 }
+      const context = yield* Layer.build(OpenAIImages.layer(settings))
+      const generate = Effect.flatMap(Images, (images) => images.generate({ model: "gpt-image-1", prompt: "a dot" }))
+        .pipe(Effect.provide(context), Candidate.as(user))
+      for (const [n, fault] of [{ cutAfterBytes: 0 }, { cutAfterBytes: 40 }, { stall: Infinity }].entries()) {
+        yield* proxy.set(fault)
+        assert.isTrue(Exit.isFailure(yield* Effect.exit(generate)))
+        assert.lengthOf(server.requests, n + 1)
+      }
+      yield* proxy.set("pass")
+      assert.lengthOf(yield* generate, 1)
+    }))
+})
+
+faults.suite("OpenAIImages", {
+  server: Effect.map(ImagesServer.make, ({ port }) => port),
+  connector: ({ port, timeoutMillis }) =>
+    OpenAIImages.contract({ baseURL: `http://127.0.0.1:${port}/v1`, timeout: timeoutMillis }),
+  read: Effect.flatMap(ImagesConnector, (connector) =>
+    connector.generate({
+      modelId: "gpt-image-1",
+      prompt: "a dot",
+      images: [],
+      count: 1,
+      baseURL: undefined,
+      apiKey: Redacted.make("sk-secret")
     }))
 })

@@ -2,7 +2,8 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, Layer, Redacted } from "effect"
 import { HuggingFace } from "../../../src/connectors/inference/HuggingFace.ts"
 import * as Candidate from "../../../src/security/Candidate.ts"
-import { Binary, Inference, type Request } from "../../../src/subsystems/llm/Inference.ts"
+import { Binary, Inference, InferenceConnector, type Request } from "../../../src/subsystems/llm/Inference.ts"
+import * as faults from "../../conformance/faults.ts"
 import * as HttpServer from "../../fixtures/HttpServer.ts"
 import * as ImagesServer from "../../fixtures/ImagesServer.ts"
 
@@ -67,3 +68,17 @@ describe("HuggingFace", () => {
       assert.notInclude(JSON.stringify(refused), "hf_secret")
     }))
 })
+
+const tasks: ReadonlyArray<Omit<Request, "apiKey" | "model">> = [
+  { task: "translation", args: { inputs: "hello" } },
+  { task: "text-to-image", args: { inputs: "a dot" } }
+]
+
+for (const { args, task } of tasks) {
+  faults.suite(`HuggingFace, ${task}`, {
+    server: Effect.map(server, ({ port }) => port),
+    connector: ({ port, timeoutMillis }) =>
+      HuggingFace.contract({ endpointUrl: `http://127.0.0.1:${port}`, timeout: timeoutMillis }),
+    read: Effect.flatMap(InferenceConnector, (connector) => connector.run({ model: "own/model", apiKey, task, args }))
+  })
+}

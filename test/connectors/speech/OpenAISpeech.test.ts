@@ -1,14 +1,17 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Layer } from "effect"
+import { Effect, Exit, Layer, Redacted } from "effect"
 import { OpenAISpeech } from "../../../src/connectors/speech/OpenAISpeech.ts"
 import * as Candidate from "../../../src/security/Candidate.ts"
 import {
   type SpeakRequest,
   Speech,
+  SpeechConnector,
   type SpeechError,
   type TranscribeRequest
 } from "../../../src/subsystems/llm/Speech.ts"
 import { type UsageRecord, UsageSink, zero } from "../../../src/subsystems/llm/Usage.ts"
+import * as faults from "../../conformance/faults.ts"
+import * as FaultProxy from "../../fixtures/FaultProxy.ts"
 import * as SpeechServer from "../../fixtures/SpeechServer.ts"
 
 const user = Candidate.user("u")
@@ -120,4 +123,38 @@ describe("OpenAISpeech", () => {
       })
       assert.lengthOf(server.requests, 0)
     }))
+
+  it.scopedLive("a sound whose answer was lost is not paid for twice", () =>
+    Effect.gen(function*() {
+      const server = yield* SpeechServer.make
+      const proxy = yield* FaultProxy.make(server.port)
+      const settings = { baseURL: `http://127.0.0.1:${proxy.port}/v1`, apiKey: "sk", timeout: 500 }
+      const context = yield* Layer.build(OpenAISpeech.layer(settings))
+      const calls = Effect.map(Speech, (speech): ReadonlyArray<Effect.Effect<unknown, SpeechError>> => [
+        speech.speak({ model: "tts-1", text: "x" }),
+        speech.transcribe({ model: "whisper-1", sound })
+      ])
+      for (const call of yield* Effect.provide(calls, context)) {
+        for (const fault of [{ cutAfterBytes: 0 }, { cutAfterBytes: 40 }, { stall: Infinity }]) {
+          const before = server.requests.length
+          yield* proxy.set(fault)
+          assert.isTrue(Exit.isFailure(yield* Effect.exit(Candidate.as(call, user))))
+          assert.lengthOf(server.requests, before + 1)
+        }
+        yield* proxy.set("pass")
+        yield* Candidate.as(call, user)
+      }
+    }))
 })
+
+for (const modelId of ["tts-1", "gpt-4o-mini-tts"]) {
+  faults.suite(`OpenAISpeech of ${modelId}`, {
+    server: Effect.map(SpeechServer.make, ({ port }) => port),
+    connector: ({ port, timeoutMillis }) =>
+      OpenAISpeech.contract({ baseURL: `http://127.0.0.1:${port}/v1`, timeout: timeoutMillis }),
+    read: Effect.flatMap(
+      SpeechConnector,
+      (connector) => connector.speak({ modelId, text: "Hush!", baseURL: undefined, apiKey: Redacted.make("sk-secret") })
+    )
+  })
+}

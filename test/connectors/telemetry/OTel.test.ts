@@ -19,6 +19,7 @@ import { Telemetry } from "../../../src/subsystems/io/Telemetry.ts"
 import { LLM } from "../../../src/subsystems/llm/LLM.ts"
 import * as TestLLM from "../../../src/testing/TestLLM.ts"
 import { agentDocument, endpoint } from "../../agents/documents.ts"
+import * as FaultProxy from "../../fixtures/FaultProxy.ts"
 import * as OtlpSink from "../../fixtures/OtlpSink.ts"
 
 const usage = { inputTokens: 100, outputTokens: 20, cacheReadTokens: 7, cacheWriteTokens: 3, reasoningTokens: 0 }
@@ -51,6 +52,94 @@ const converse = (
     yield* agents.load(yield* AgentDefinition.fromUnknown(document))
     return yield* Stream.runCollect(agents.prompt("a1", { message: "the s3cret question" }))
   }).pipe(Candidate.as(Candidate.agent("a1")), Effect.provide(system(telemetry, turns)))
+
+/** Spans and their sink, with a network in between. */
+const exporting = (settings: Parameters<typeof OTel.layer>[0] = {}, answer?: Parameters<typeof OtlpSink.make>[0]) =>
+  Effect.gen(function*() {
+    const sink = yield* OtlpSink.make(answer)
+    const proxy = yield* FaultProxy.make(sink.port)
+    const endpoint = `http://127.0.0.1:${proxy.port}`
+    const layer = OTel.layer({ endpoint, signals: ["traces"], exportInterval: 30, timeout: 300, ...settings })
+    const context = yield* Layer.build(layer)
+    const names = () => new Set(sink.spans().map(({ name }) => name))
+    return {
+      sink,
+      proxy,
+      names,
+      span: (name: string, attributes = {}) =>
+        Effect.provide(Effect.withSpan(Effect.void, name, { attributes }), context),
+      arrived: (...expected: ReadonlyArray<string>) =>
+        Effect.repeat(Effect.sleep("20 millis"), { until: () => expected.every((name) => names().has(name)) })
+    }
+  })
+
+describe("OTel on a network that fails", () => {
+  it.scopedLive(
+    "nobody waits for a collector, and what it missed it gets when it is back",
+    () =>
+      Effect.gen(function*() {
+        const { arrived, proxy, span } = yield* exporting()
+        const faults = ["refuse", { stall: Infinity }, { cutAfterBytes: 0 }, { cutAfterBytes: 20 }, {
+          dripMillis: 1
+        }] as const
+        for (const [n, fault] of faults.entries()) {
+          yield* proxy.set(fault)
+          for (const part of ["a", "b"]) {
+            yield* Effect.timeout(span(`${n}${part}`), "1 second")
+            yield* Effect.sleep("100 millis")
+          }
+          // Longer than a try takes.
+          yield* Effect.sleep("400 millis")
+          yield* proxy.set("pass")
+          yield* arrived(`${n}a`, `${n}b`)
+        }
+      }),
+    30_000
+  )
+
+  it.scopedLive("a collector that is busy is asked again; of what it refuses for good the next is not held up", () =>
+    Effect.gen(function*() {
+      const statuses = [503, 429, 400]
+      const { arrived, sink, span } = yield* exporting({}, () => ({ status: statuses.shift() ?? 200, body: {} }))
+      yield* span("refused")
+      yield* Effect.repeat(Effect.sleep("20 millis"), { until: () => sink.requests.length >= 3 })
+      yield* span("next")
+      yield* arrived("next")
+      const [first, second, third, fourth] = sink.requests.map(({ body }) => body)
+      assert.deepStrictEqual([second, third], [first, first])
+      assert.include(fourth, "\"next\"")
+      assert.notInclude(fourth, "\"refused\"")
+    }))
+
+  it.scopedLive("what waits is bounded: the oldest is lost", () =>
+    Effect.gen(function*() {
+      const { arrived, names, proxy, span } = yield* exporting({ maxQueueBytes: 20_000 })
+      yield* proxy.set("refuse")
+      for (let n = 0; n < 10; n++) {
+        yield* span(`span-${n}`, { text: "x".repeat(4000) })
+        yield* Effect.sleep("60 millis")
+      }
+      yield* proxy.set("pass")
+      yield* arrived("span-9")
+      assert.isFalse(names().has("span-0"))
+      assert.isAtMost(names().size, 5)
+    }))
+
+  it.scopedLive("shutdown sends what is left, and waits for nobody who says nothing", () =>
+    Effect.gen(function*() {
+      const sink = yield* OtlpSink.make()
+      const proxy = yield* FaultProxy.make(sink.port)
+      const telemetry = OTel.layer({ endpoint: `http://127.0.0.1:${proxy.port}`, timeout: 300 })
+      const last = (name: string) =>
+        Effect.provide(Effect.withSpan(Effect.void, name), telemetry).pipe(Effect.timeout("5 seconds"))
+      yield* last("in time")
+      assert.include(sink.spans().map(({ name }) => name), "in time")
+      for (const fault of [{ stall: Infinity }, "refuse"] as const) {
+        yield* proxy.set(fault)
+        yield* last("lost")
+      }
+    }))
+})
 
 describe("OTel", () => {
   it.scopedLive("an agent's call of a model is a span with what the conventions ask for, below that of the agent", () =>

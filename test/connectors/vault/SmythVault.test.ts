@@ -5,6 +5,7 @@ import { join } from "node:path"
 import { SmythVault } from "../../../src/connectors/vault/SmythVault.ts"
 import { VaultConnector } from "../../../src/security/Vault.ts"
 import { suite } from "../../../src/testing/conformance/vault.ts"
+import * as faults from "../../conformance/faults.ts"
 import { managedHost, tokens } from "../../fixtures/managed.ts"
 
 const open = (settings: Parameters<typeof SmythVault.contract>[0]) =>
@@ -33,3 +34,16 @@ suite(
   Layer.unwrapScoped(Effect.map(managedHost, ({ team, token, url }) => SmythVault.contract({ url, team, token }))),
   { writable: true }
 )
+
+faults.suite("SmythVault", {
+  server: Effect.map(managedHost, ({ port }) => port),
+  connector: ({ port, timeoutMillis }) =>
+    SmythVault.contract({
+      url: `http://127.0.0.1:${port}`,
+      team: "acme",
+      token: tokens.acme,
+      timeout: timeoutMillis
+    }),
+  read: Effect.flatMap(VaultConnector, (vault) => Effect.map(vault.get("user:ann", "k"), Option.map(Redacted.value))),
+  write: (value) => Effect.flatMap(VaultConnector, (vault) => vault.set("user:ann", "k", Redacted.make(value)))
+})

@@ -3,6 +3,7 @@ import { Context, Effect, Layer, Option } from "effect"
 import { SmythManagedVectorDB } from "../../../src/connectors/vectordb/SmythManagedVectorDB.ts"
 import { VectorDBConnector } from "../../../src/subsystems/io/VectorDB.ts"
 import { suite } from "../../../src/testing/conformance/vectordb.ts"
+import * as faults from "../../conformance/faults.ts"
 import { managedHost, tokens } from "../../fixtures/managed.ts"
 
 const open = (settings: Parameters<typeof SmythManagedVectorDB.contract>[0]) =>
@@ -33,3 +34,24 @@ suite(
     Effect.map(managedHost, ({ team, token, url }) => SmythManagedVectorDB.contract({ url, team, token }))
   )
 )
+
+faults.suite("SmythManaged", {
+  server: Effect.map(managedHost, ({ port }) => port),
+  connector: ({ port, timeoutMillis }) =>
+    SmythManagedVectorDB.contract({
+      url: `http://127.0.0.1:${port}`,
+      team: "acme",
+      token: tokens.acme,
+      timeout: timeoutMillis
+    }),
+  read: Effect.flatMap(
+    VectorDBConnector,
+    (store) => Effect.map(store.get("user:ann", "k"), Option.map(({ value }) => value))
+  ),
+  write: (value) =>
+    Effect.gen(function*() {
+      const store = yield* VectorDBConnector
+      const found = yield* store.get("user:ann", "k")
+      yield* store.put("user:ann", "k", value, Option.map(found, ({ version }) => version))
+    })
+})

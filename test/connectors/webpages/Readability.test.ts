@@ -1,7 +1,11 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Fiber, Option } from "effect"
+import { Context, Effect, Fiber, Layer, Option } from "effect"
+import { UndiciOutbound } from "../../../src/connectors/outbound/UndiciOutbound.ts"
 import { Readability } from "../../../src/connectors/webpages/Readability.ts"
-import { article, read, services, site } from "./pages.ts"
+import * as Candidate from "../../../src/security/Candidate.ts"
+import { WebPagesConnector } from "../../../src/subsystems/io/WebPages.ts"
+import * as faults from "../../conformance/faults.ts"
+import { article, read, type Routes, services, site } from "./pages.ts"
 
 const robots = "User-agent: *\nDisallow: /private\nUser-agent: effect-sre\nDisallow: /own\nAllow: /own/but\n"
 
@@ -93,11 +97,19 @@ describe("Readability", () => {
       const other = services(Readability.layer({ userAgent: "other" }), [server.rule])
       const error = yield* Effect.flip(Effect.provide(read({ url: `${server.url}/private` }), other))
       assert.include(error.message, `"other"`)
-      const out = yield* site({ "/robots.txt": [503, "text/plain", ""], "/": page })
-      const closed = yield* Effect.flip(
-        Effect.provide(read({ url: out.url }), services(Readability.layer({}), [out.rule]))
-      )
-      assert.strictEqual(closed._tag === "PageUnreadable" && closed.reason, "Forbidden")
+    }))
+
+  it.scopedLive("keeps away while a site cannot say what it wants, and no longer", () =>
+    Effect.gen(function*() {
+      const page = [200, "text/html", "<p>yes"] as const
+      const routes: Record<string, Routes[string]> = { "/robots.txt": [503, "text/plain", ""], "/": page }
+      const server = yield* site(routes)
+      yield* Effect.gen(function*() {
+        const closed = yield* Effect.flip(read({ url: server.url }))
+        assert.strictEqual(closed._tag === "PageUnreadable" && closed.reason, "Forbidden")
+        routes["/robots.txt"] = [200, "text/plain", robots]
+        assert.include((yield* read({ url: server.url })).content, "yes")
+      }).pipe(Effect.provide(services(Readability.layer({}), [server.rule])))
     }))
 
   it.scopedLive("reads no more than it may, and connects to no place the policy refuses", () =>
@@ -114,4 +126,32 @@ describe("Readability", () => {
         assert.include((yield* Effect.flip(read({ url: "file:///etc/passwd" }))).message, "http")
       }).pipe(Effect.provide(layer))
     }))
+})
+
+/** Where the site is: the address is the caller's, not the connector's. */
+class Place extends Context.Tag("test/Readability/Place")<Place, string>() {}
+
+faults.suite("Readability", {
+  server: Effect.map(
+    site({ "/robots.txt": [200, "text/plain", robots], "/": [200, "text/html", article] }),
+    ({ port }) => port
+  ),
+  connector: ({ port, timeoutMillis }) =>
+    Layer.mergeAll(
+      Layer.succeed(Place, `http://127.0.0.1:${port}/`),
+      Readability.contract({ timeout: timeoutMillis }),
+      UndiciOutbound.layer({ allow: [`127.0.0.1:${port}`] })
+    ),
+  read: Effect.gen(function*() {
+    const pages = yield* WebPagesConnector
+    const { content } = yield* pages.read({
+      url: yield* Place,
+      format: "markdown",
+      renderJs: false,
+      autoScroll: false,
+      antiBot: false,
+      countries: []
+    }, undefined)
+    return content.replaceAll(/127\.0\.0\.1:\d+/g, "site")
+  }).pipe(Candidate.as(Candidate.agent("a1")))
 })

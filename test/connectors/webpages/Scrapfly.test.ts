@@ -1,6 +1,10 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Effect } from "effect"
+import { Effect, Layer, Redacted } from "effect"
+import { UndiciOutbound } from "../../../src/connectors/outbound/UndiciOutbound.ts"
 import { Scrapfly } from "../../../src/connectors/webpages/Scrapfly.ts"
+import * as Candidate from "../../../src/security/Candidate.ts"
+import { WebPagesConnector } from "../../../src/subsystems/io/WebPages.ts"
+import * as faults from "../../conformance/faults.ts"
 import * as HttpServer from "../../fixtures/HttpServer.ts"
 import { read, services } from "./pages.ts"
 
@@ -61,4 +65,25 @@ describe("Scrapfly", () => {
       assert.include(missing.message, `"scrapfly"`)
       assert.lengthOf(wrong.requests, 1)
     }))
+})
+
+faults.suite("Scrapfly", {
+  server: Effect.map(
+    answering(200, { result: { content: "# Hi", success: true, status_code: 200, url: "https://a.example/end" } }),
+    ({ port }) => port
+  ),
+  connector: ({ port, timeoutMillis }) =>
+    Layer.merge(
+      Scrapfly.contract({ url: `http://127.0.0.1:${port}`, timeout: timeoutMillis }),
+      UndiciOutbound.layer({ allow: [`127.0.0.1:${port}`] })
+    ),
+  read: Effect.flatMap(WebPagesConnector, (pages) =>
+    pages.read({
+      url: "https://a.example/",
+      format: "markdown",
+      renderJs: false,
+      autoScroll: false,
+      antiBot: false,
+      countries: []
+    }, Redacted.make("the key"))).pipe(Candidate.as(Candidate.agent("a1")))
 })

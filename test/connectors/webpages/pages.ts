@@ -14,7 +14,7 @@ export const article = `<html><head><title>Kangaroos</title><script>document.tit
   <article><h1>On kangaroos</h1><p>${sentence.repeat(5)}</p><h2>Where they live</h2><p>${sentence.repeat(5)}
   <a href="/more">More</a></p></article><footer>Accept our cookies</footer></body></html>`
 
-type Routes = Readonly<Record<string, readonly [status: number, type: string, body: string | Buffer]>>
+export type Routes = Readonly<Record<string, readonly [status: number, type: string, body: string | Buffer]>>
 
 export const site = (routes: Routes) =>
   HttpServer.make(({ url }, response) => {

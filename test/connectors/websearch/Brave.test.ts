@@ -6,6 +6,7 @@ import * as HttpServer from "../../fixtures/HttpServer.ts"
 
 const provider: Provider<unknown> = {
   layer: (url) => Brave.layer({ url }),
+  contract: Brave.contract,
   secret: "brave",
   answer: (pages) =>
     pages.length === 0 ? { type: "search", query: { original: "x" } } : {

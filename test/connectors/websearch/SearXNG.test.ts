@@ -6,6 +6,7 @@ import * as HttpServer from "../../fixtures/HttpServer.ts"
 
 const provider: Provider<unknown> = {
   layer: (url) => SearXNG.layer({ url }),
+  contract: SearXNG.contract,
   answer: (pages) => ({
     query: "pets",
     number_of_results: 0,

@@ -6,6 +6,7 @@ import * as HttpServer from "../../fixtures/HttpServer.ts"
 
 const provider: Provider<unknown> = {
   layer: (url) => Tavily.layer({ url }),
+  contract: Tavily.contract,
   secret: "tavily",
   answer: (pages) => ({
     query: "pets",
