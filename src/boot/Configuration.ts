@@ -7,6 +7,7 @@ import * as NodePath from "@effect/platform-node/NodePath"
 import * as FileSystem from "@effect/platform/FileSystem"
 import * as Path from "@effect/platform/Path"
 import { Array as Arr, Config, Context, Effect, Layer, Option, ParseResult, Schema } from "effect"
+import { pathText } from "../agents/AgentDocument.ts"
 import { embeddingsConnectors } from "../connectors/embeddings/providers.ts"
 import { imagesConnectors } from "../connectors/images/providers.ts"
 import { llmConnectors } from "../connectors/llm/providers.ts"
@@ -15,6 +16,7 @@ import { speechConnectors } from "../connectors/speech/providers.ts"
 import { BootError } from "../kernel/BootError.ts"
 import * as Connector from "../kernel/Connector.ts"
 import { ConnectorError } from "../kernel/ConnectorError.ts"
+import { issuesOf } from "../kernel/Issues.ts"
 import * as JsonText from "../kernel/JsonText.ts"
 import { didYouMean } from "../kernel/Nearest.ts"
 import * as Embeddings from "../subsystems/llm/Embeddings.ts"
@@ -24,7 +26,7 @@ import * as Speech from "../subsystems/llm/Speech.ts"
 import * as AgentsConfiguration from "./AgentsConfiguration.ts"
 import { type Boot, timed } from "./Boot.ts"
 import * as GovernedConfiguration from "./GovernedConfiguration.ts"
-import { compose, type Layers, opened, type Options, type Sre } from "./Sre.ts"
+import { compose, type Layers, type Names, opened, type Options, type Sre } from "./Sre.ts"
 
 const Entry = Schema.Struct({
   /** Name of a connector, or one of its aliases. */
@@ -54,8 +56,13 @@ export const layerFromConfig = (config: unknown, options: Options = {}): Layer.L
       const agents = yield* AgentsConfiguration.split(config)
       const { rest, settings } = yield* GovernedConfiguration.split(agents.rest)
       const governed = { ...settings, ...options.governed }
-      const { chosen, named } = yield* plan(rest)
-      const whole = compose(chosen, { ...options, agents: { ...agents.settings, ...options.agents }, governed }, named)
+      const { chosen, named, names } = yield* plan(rest)
+      const whole = compose(
+        chosen,
+        { ...options, agents: { ...agents.settings, ...options.agents }, governed },
+        named,
+        names
+      )
       return Layer.catchAll(whole, (error) => Layer.fail(toBootError(error)))
     })
   ) as unknown as Layer.Layer<
@@ -85,17 +92,29 @@ export const read = (file?: string): Effect.Effect<unknown, BootError> =>
   }).pipe(Effect.provide([NodeFileSystem.layer, NodePath.layer]))
 
 /** `$env(NAME)` in any text of a configuration is the variable's value; one that is not set fails boot. */
-const withEnvironment = (value: unknown): Effect.Effect<unknown, BootError> => {
+const withEnvironment = (
+  value: unknown,
+  path: ReadonlyArray<number | string> = []
+): Effect.Effect<unknown, BootError> => {
   if (typeof value === "string") {
     const name = /^\$env\(([^)]+)\)$/.exec(value)?.[1]
-    return name === undefined ? Effect.succeed(value) : orBootError(Config.nonEmptyString(name))
+    return name === undefined ? Effect.succeed(value) : Effect.mapError(
+      Config.nonEmptyString(name),
+      (cause) =>
+        new BootError({
+          service: String(path[0] ?? "configuration"),
+          path: pathText(path),
+          problem: `the environment variable ${name} is not set, or empty`,
+          cause
+        })
+    )
   }
-  if (Array.isArray(value)) return Effect.forEach(value, withEnvironment)
+  if (Array.isArray(value)) return Effect.forEach(value, (one, position) => withEnvironment(one, [...path, position]))
   return typeof value === "object" && value !== null
     ? Effect.map(
       Effect.forEach(
         Object.entries(value),
-        ([key, one]) => Effect.map(withEnvironment(one), (done) => [key, done] as const)
+        ([key, one]) => Effect.map(withEnvironment(one, [...path, key]), (done) => [key, done] as const)
       ),
       Object.fromEntries
     )
@@ -110,7 +129,10 @@ const plan = (config: unknown) =>
     const entries = yield* Effect.mapError(
       ParseResult.decodeUnknown(SreConfig, { errors: "all", onExcessProperty: "error" })(config),
       (issue) => {
-        const issues = ParseResult.ArrayFormatter.formatIssueSync(issue)
+        // That a list of entries would do as well is no news for whoever wrote one.
+        const all = issuesOf(issue)
+        const one = all.filter(({ message }) => !message.startsWith("Expected ReadonlyArray<"))
+        const issues = one.length === 0 ? all : one
         return new BootError({
           service: String(issues[0]?.path[0] ?? "configuration"),
           path: issues[0]?.path.join(".") ?? "",
@@ -121,6 +143,7 @@ const plan = (config: unknown) =>
     )
     const chosen: { -readonly [K in keyof Layers]: Layers[K] } = {}
     const named: Array<Layer.Layer<never, unknown, Boot>> = []
+    const names: { -readonly [K in keyof Names]: string } = {}
     for (const [service, given] of Object.entries(entries)) {
       const list: ReadonlyArray<Entry> = Array.isArray(given) ? given : [given as Entry]
       if (service === "LLM") {
@@ -149,16 +172,19 @@ const plan = (config: unknown) =>
         const layer = Layer.provide(
           Layer.fresh(opened(known[key].layer)),
           connector.fromUnknown(entry.Settings, `${path}.Settings`)
-        )
+        ).pipe(Layer.mapError((error) => toBootError(error, path)))
         const answers = entry.Default ?? (position === 0 && list.every((one) => one.Default === undefined))
-        if (answers) chosen[key] = layer
+        if (answers) {
+          chosen[key] = layer
+          names[key] = connector.name
+        }
         const id = entry.Id ?? (answers ? undefined : connector.name)
         if (id !== undefined) {
           named.push(timed(`${service}#${id}`, connector.name, instance(known[key].tag.key, id, layer)))
         }
       }
     }
-    return { chosen, named: Layer.mergeAll(Layer.empty, ...named) }
+    return { chosen, named: Layer.mergeAll(Layer.empty, ...named), names }
   })
 
 /** The service under the tag of a named instance. */
@@ -255,14 +281,20 @@ const oneDefault = (service: string, list: ReadonlyArray<Entry>) => {
   return problem === undefined ? Effect.void : Effect.fail(new BootError({ service, path: service, problem }))
 }
 
-const toBootError = (error: unknown): BootError =>
-  error instanceof BootError
-    ? error
-    : error instanceof ConnectorError
-    ? new BootError({ service: "connectors", connector: error.connector, problem: error.message, cause: error })
-    : new BootError({ service: "configuration", problem: String(error), cause: error })
+/** What a connector says of itself is told with the service it was to stand behind, where that is known. */
+const toBootError = (error: unknown, service?: string): BootError => {
+  if (error instanceof ConnectorError) {
+    const { connector, message } = error
+    return new BootError({ service: service ?? "connectors", connector, problem: message, cause: error })
+  }
+  if (!(error instanceof BootError)) {
+    return new BootError({ service: "configuration", problem: String(error), cause: error })
+  }
+  return service === undefined || error.service !== "connectors" ? error : new BootError({ ...error, service })
+}
 
-const orBootError = <A, E>(self: Effect.Effect<A, E>): Effect.Effect<A, BootError> => Effect.mapError(self, toBootError)
+const orBootError = <A, E>(self: Effect.Effect<A, E>): Effect.Effect<A, BootError> =>
+  Effect.mapError(self, (error) => toBootError(error))
 
 const parseJson = (path: string, source: string) =>
   Effect.mapError(JsonText.parse(source), (problem) => new BootError({ service: "configuration", path, problem }))

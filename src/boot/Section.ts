@@ -1,6 +1,7 @@
 /** Keys of a configuration that hold settings of the system itself, where other keys choose connectors. */
 import { Effect, ParseResult, type Schema } from "effect"
 import { BootError } from "../kernel/BootError.ts"
+import { issuesOf } from "../kernel/Issues.ts"
 import { didYouMean } from "../kernel/Nearest.ts"
 
 /** What the key says, if it is there, and the configuration without it. */
@@ -22,15 +23,16 @@ export const split = <A, I>(
 }
 
 const refused = (key: string, issue: ParseResult.ParseIssue, names: ReadonlyArray<string>): BootError => {
-  const issues = ParseResult.ArrayFormatter.formatIssueSync(issue)
+  const issues = issuesOf(issue)
+  const isUnknown = ({ _tag, path }: ParseResult.ArrayFormatterIssue) => _tag === "Unexpected" && path.length === 1
   return new BootError({
     service: key,
     path: [key, ...(issues[0]?.path ?? [])].join("."),
-    problem: issues.map(({ _tag, message, path }) =>
-      `${[key, ...path].join(".")}: ${
-        _tag === "Unexpected" ? `there is no such setting.${didYouMean(String(path.at(-1)), names)}` : message
+    problem: issues.map((one) =>
+      `${[key, ...one.path].join(".")}: ${
+        isUnknown(one) ? `there is no such setting.${didYouMean(String(one.path[0]), names)}` : one.message
       }`
     ).join("; "),
-    accepted: names
+    ...(issues.some(isUnknown) ? { accepted: names } : {})
   })
 }

@@ -76,7 +76,7 @@ export interface Options {
   readonly governed?: Governed.Settings
 }
 
-type Errors<C> = { [K in keyof C]: C[K] extends Layer.Layer<infer _, infer E> ? E : never }[keyof C]
+type Errors<C> = { [K in keyof C]-?: NonNullable<C[K]> extends Layer.Layer<infer _, infer E> ? E : never }[keyof C]
 
 /** One layer with every service: `Sre.layer({ storage: S3StorageLive, cache: RedisCacheLive })`. */
 export const layer = <C extends Choices>(
@@ -88,10 +88,14 @@ export const layer = <C extends Choices>(
 /** The layers of a configuration or of an app, by the key of the service; whatever is not there gets its default. */
 export type Layers = { readonly [K in keyof Choices]: Layer.Layer<never, unknown> }
 
+/** Of the connectors of a configuration, by the key of the service. */
+export type Names = { readonly [K in keyof Choices]: string }
+
 export const compose = (
   chosen: Layers,
   { agents, components, governed }: Options,
-  named: Layer.Layer<never, unknown, Boot> = Layer.empty
+  named: Layer.Layer<never, unknown, Boot> = Layer.empty,
+  names: Names = {}
 ): Layer.Layer<never, unknown> => {
   const of = (
     key: keyof Choices,
@@ -99,7 +103,7 @@ export const compose = (
   ) =>
     chosen[key] === undefined
       ? timed(name, fallback.name, opened(fallback.layer(settings)))
-      : timed(name, undefined, chosen[key])
+      : timed(name, names[key], chosen[key])
   const each = (table: Readonly<Record<string, Part>>) =>
     Object.entries(table).map(([key, one]) => of(key as keyof Guarded, one))
   const llm = chosen.llm === undefined

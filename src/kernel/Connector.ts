@@ -16,6 +16,7 @@ import {
 import { createRequire } from "node:module"
 import { BootError } from "./BootError.ts"
 import { ConnectorError } from "./ConnectorError.ts"
+import { issuesOf } from "./Issues.ts"
 import { didYouMean } from "./Nearest.ts"
 
 export interface Connector<Name extends string, ContractId, ServiceId, Settings, Encoded, E> {
@@ -47,17 +48,26 @@ export const make = <const Name extends string, ContractId, Contract, ServiceId,
 }): Connector<Name, ContractId, ServiceId, Settings, Encoded, E> => {
   const service = options.contract.key.replace(/^.*\//, "").replace(/Connector$/, "")
   const decode = ParseResult.decodeUnknown(options.settings, { errors: "all" })
-  const fromUnknown = (settings: unknown, path: string) =>
+  const names = propertyNames(options.settings)
+  const built = (settings: unknown, path: string) =>
     Layer.scoped(
       options.contract,
       decode(settings ?? {}).pipe(
-        Effect.mapError((error) => invalidSettings(service, options.name, path, error, options.settings)),
+        Effect.mapError((error) => invalidSettings(service, options.name, path, error, names)),
         Effect.flatMap(options.make)
       )
     )
+  const fromUnknown = (settings: unknown, path: string) => {
+    const stray = Object.keys(settings ?? {}).find((key) => !names.includes(key))
+    if (stray === undefined) return built(settings, path)
+    const problem = `there is no such setting.${didYouMean(stray, names)}`
+    return Layer.fail(
+      new BootError({ service, connector: options.name, path: `${path}.${stray}`, problem, accepted: names })
+    )
+  }
   // Fresh: two instances of one service share the service's layer, and must not share what it builds.
   const guarded = Layer.fresh(options.service)
-  const contract = (settings: Encoded) => fromUnknown(settings, `${service}.Settings`)
+  const contract = (settings: Encoded) => built(settings, `${service}.Settings`)
   return {
     name: options.name,
     aliases: options.aliases ?? [],
@@ -203,16 +213,16 @@ const invalidSettings = (
   connector: string,
   path: string,
   error: ParseResult.ParseIssue,
-  settings: Schema.Schema.All
+  accepted: ReadonlyArray<string>
 ) => {
-  const issues = ParseResult.ArrayFormatter.formatIssueSync(error)
+  const issues = issuesOf(error)
   const first = issues[0]
   return new BootError({
     service,
     connector,
     path: [path, ...(first?.path ?? [])].join("."),
     problem: issues.map((issue) => `${[path, ...issue.path].join(".")}: ${issue.message}`).join("; "),
-    accepted: propertyNames(settings)
+    accepted
   })
 }
 

@@ -3,6 +3,7 @@ import type * as HttpServerRequest from "@effect/platform/HttpServerRequest"
 import { Effect, Either, ParseResult, type Schema } from "effect"
 import { isUtf8 } from "node:buffer"
 import { Readable } from "node:stream"
+import { issuesOf } from "../kernel/Issues.ts"
 import * as JsonText from "../kernel/JsonText.ts"
 import type { FileObject } from "../subsystems/io/Files.ts"
 import { BodyTooLarge, MalformedRequest, UnsupportedContentType } from "./Failures.ts"
@@ -43,7 +44,7 @@ export const decode = <A, I>(schema: Schema.Schema<A, I>, onExcessProperty: "err
     Effect.flatMap(read(request, maxBytes), (body) =>
       Effect.mapError(decoded(body), (issue) =>
         new MalformedRequest({
-          problem: ParseResult.ArrayFormatter.formatIssueSync(issue)
+          problem: issuesOf(issue)
             .map(({ message, path }) => path.length === 0 ? message : `${path.join(".")}: ${message}`).join("; ")
         })))
 }

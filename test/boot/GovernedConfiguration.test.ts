@@ -49,6 +49,9 @@ describe("the keys that govern calls of models", () => {
         /Budgets\.users: there is no such setting\. Did you mean "user"/
       )
       assert.match(yield* refusal({ Budgets: { user: { tokens: -1 } } }), /Budgets\.user\.tokens/)
+      const nested = yield* refusal({ Budgets: { agent: { mony: 1 } } })
+      assert.match(nested, /^Cannot start Budgets\.agent\.mony: .*is unexpected, expected: .*"money"/)
+      assert.notMatch(nested, /Expected undefined|Accepted/)
       assert.match(yield* refusal({ Budgets: { of: { u1: {} } } }), /Budgets\.of/)
       assert.match(yield* refusal({ RateLimits: {} }), /RateLimits\.providers/)
     }))
