@@ -5,6 +5,7 @@ import type { Computer } from "../subsystems/compute/Computer.ts"
 import type { ApiDocuments } from "../subsystems/io/ApiDocuments.ts"
 import type { Documents } from "../subsystems/io/Documents.ts"
 import type { Mcp } from "../subsystems/io/Mcp.ts"
+import type { NKV } from "../subsystems/io/NKV.ts"
 import type { OAuthTokens } from "../subsystems/io/OAuthTokens.ts"
 import type { Outbound } from "../subsystems/io/Outbound.ts"
 import type { Storage } from "../subsystems/io/Storage.ts"
@@ -35,6 +36,7 @@ export type Services =
   | LLMContext
   | Mcp
   | Models
+  | NKV
   | OAuthTokens
   | Outbound
   | Speech

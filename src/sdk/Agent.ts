@@ -114,7 +114,7 @@ export class Agent {
     return this
   }
 
-  /** Calls one skill, by its name or its endpoint, and gives the answer. */
+  /** Calls one skill, by its name or its endpoint, and gives the answer: a failure is its record, with `_error`. */
   call(skill: string, input: Readonly<Record<string, unknown>> = {}, { signal }: CallOptions = {}): Promise<unknown> {
     const endpoint = this.draft.skills.find(({ name }) => name === skill)?.endpoint ?? skill
     return this.#session.run(

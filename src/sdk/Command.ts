@@ -1,7 +1,8 @@
 /** A prompt that is not sent before it is awaited, run or streamed; and once, however often that is done. */
 import type { Emitter } from "./Emitter.ts"
 
-export class Command implements PromiseLike<string> {
+export class Command implements Promise<string> {
+  readonly [Symbol.toStringTag] = "Command"
   readonly #send: () => Emitter
   #sent: Emitter | undefined = undefined
   #answer: Promise<string> | undefined = undefined

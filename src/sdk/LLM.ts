@@ -77,8 +77,16 @@ export class LLM {
 
   static readonly Echo = LLM.#of("Echo")
   static readonly OpenAI = LLM.#of("OpenAI")
+  static readonly Anthropic = LLM.#of("Anthropic")
+  static readonly GoogleAI = LLM.#of("GoogleAI")
+  static readonly VertexAI = LLM.#of("VertexAI")
+  static readonly Bedrock = LLM.#of("Bedrock")
   static readonly DeepSeek = LLM.#of("DeepSeek")
   static readonly Groq = LLM.#of("Groq")
+  static readonly HuggingFace = LLM.#of("HuggingFace")
+  static readonly LlamaCpp = LLM.#of("LlamaCpp")
+  static readonly Ollama = LLM.#of("Ollama")
+  static readonly Perplexity = LLM.#of("Perplexity")
   static readonly TogetherAI = LLM.#of("TogetherAI")
   static readonly xAI = LLM.#of("xAI")
 }

@@ -37,7 +37,7 @@ export class SRE {
     return SRE.#current = new SRE(config, options)
   }
 
-  /** The system described last; without one, the embedded defaults. */
+  /** The system described last; without one, the embedded defaults, which keep the process alive until they are stopped. */
   static get current(): SRE {
     return SRE.#current ?? SRE.init()
   }

@@ -16,7 +16,8 @@ export class MissingCredentials extends Schema.TaggedError<MissingCredentials>()
   variable: Schema.optional(Schema.String)
 }) {
   override get message(): string {
-    return `No API key for ${this.provider}. Looked in: ${this.lookedIn.join(", ")}`
+    const variable = this.variable === undefined ? "" : `, or set ${this.variable} where the vault sees the environment`
+    return `No API key for ${this.provider}. Looked in: ${this.lookedIn.join(", ")}. Put one there${variable}`
   }
 }
 
