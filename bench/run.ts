@@ -51,7 +51,7 @@ const together = (runs: ReadonlyArray<ReadonlyArray<Row>>): ReadonlyArray<Row> =
     }
   })
 
-const peers = ["plain async", "langgraph", "mastra", "sre"]
+const peers = ["plain async", "langgraph", "mastra", "ai", "sre"]
 const rows = [
   ...names.flatMap((name) =>
     together(Array.from({ length: processes[name] ?? 1 }, () => rowsOf(join(outdir, `${name}.mjs`))))

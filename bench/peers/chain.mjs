@@ -50,6 +50,31 @@ const engines = {
     const turn = () => app.invoke({ x: "x" }, { recursionLimit: 1000 })
     report("a step in a chain of 100: @langchain/langgraph", await measured(turn, 100, 5))
   },
+  // It has no graph: its steps are turns of a model, which here asks at once for a trivial tool.
+  ai: async () => {
+    const { generateText, stepCountIs, tool } = await import("ai")
+    const { MockLanguageModelV2 } = await import("ai/test")
+    const { z } = await import("zod")
+    const usage = { inputTokens: 1, outputTokens: 1, totalTokens: 2 }
+    let calls = 0
+    const doGenerate = async () => ({
+      content: [{ type: "tool-call", toolCallId: `c${calls++}`, toolName: "pass", input: `{"x":"x"}` }],
+      finishReason: "tool-calls",
+      usage,
+      warnings: []
+    })
+    const pass = tool({ inputSchema: z.object({ x: z.string() }), execute: async ({ x }) => x })
+    const turn = async () => {
+      const { steps } = await generateText({
+        model: new MockLanguageModelV2({ doGenerate }),
+        prompt: "x",
+        tools: { pass },
+        stopWhen: stepCountIs(100)
+      })
+      if (steps.length !== 100) throw new Error(`${steps.length} steps`)
+    }
+    report("a step in a chain of 100 tool calls: ai", await measured(turn, 100, 3))
+  },
   mastra: async () => {
     const { createStep, createWorkflow } = await import("@mastra/core/workflows")
     const { z } = await import("zod")
