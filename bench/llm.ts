@@ -170,17 +170,29 @@ const program = Effect.gen(function*() {
   yield* Effect.provide(load({ ...digest, defaultModel: model, behavior: "You digest." }), context)
   const agents = Context.get(context, Agents)
   const busy = async () => Number(await (await fetch(`${origin}/busy`)).text())
-  const turns: Array<readonly [number, number]> = []
-  for (let n = 0; n < 25; n++) {
-    yield* Effect.promise(busy)
-    const started = performance.now()
-    const told = yield* Effect.promise(() => asked(Stream.runCollect(agents.prompt("digester", { message: digests }))))
-    const millis = performance.now() - started
-    if (Array.from(told).filter(({ type }) => type === "toolResult").length !== 5) throw new Error("no five tool turns")
-    turns.push([millis, yield* Effect.promise(busy)])
+  const prompts = async (count: number) => {
+    const turns: Array<readonly [number, number]> = []
+    for (let n = 0; n < count; n++) {
+      await busy()
+      const started = performance.now()
+      const told = await asked(Stream.runCollect(agents.prompt("digester", { message: digests })))
+      const millis = performance.now() - started
+      if (Array.from(told).filter(({ type }) => type === "toolResult").length !== 5) {
+        throw new Error("no five tool turns")
+      }
+      turns.push([millis, await busy()])
+    }
+    return turns
   }
-  report(row("an agent that uses a tool five times", "ms", turns.slice(5).map(([millis]) => millis)))
-  report(row("the same without the time of its model", "ms", turns.slice(5).map(([millis, server]) => millis - server)))
+  for (const when of ["of the first 25 in a process", "later"]) {
+    const turns = yield* Effect.promise(() => prompts(25))
+    report(row(`an agent that uses a tool five times, ${when}`, "ms", turns.map(([millis]) => millis)))
+    report(
+      row(`the same without the time of its model, ${when}`, "ms", turns.map(([millis, server]) => millis - server))
+    )
+    // Calls are measured after as many, too.
+    yield* Effect.promise(() => prompts(300))
+  }
 })
 
 await Effect.runPromise(Effect.scoped(program))
