@@ -108,6 +108,13 @@ export const until = <A, E, R>(
     })
   ) as Effect.Effect<void, E, Exclude<R, Scope.Scope>>
 
+/** `Stream.runForEach` of what takes no time: without a stage of `Stream`, which takes more than most answers do to read. */
+export const forEach = <A, E, R>(stream: Stream.Stream<A, E, R>, f: (element: A) => void): Effect.Effect<void, E, R> =>
+  until(stream, (element) => {
+    f(element)
+    return false
+  }) as Effect.Effect<void, E, R>
+
 /** What the failure of a pull is to a stream: its end, or a failure. */
 const ended = <E>(failure: Option.Option<E>): Effect.Effect<void, E> =>
   Option.isNone(failure) ? Effect.void : Effect.fail(failure.value)

@@ -1,7 +1,8 @@
 /** One answer of a model, as all components that ask for one do it: settings, prompt, reading the answer. */
-import { Effect, Either, type Schema, Stream } from "effect"
+import { Effect, Either, type Schema } from "effect"
 import * as Json from "../../kernel/Json.ts"
 import * as JsonText from "../../kernel/JsonText.ts"
+import * as Pull from "../../kernel/Pull.ts"
 import type * as TemplateString from "../../kernel/TemplateString.ts"
 import * as LLM from "../../subsystems/llm/LLM.ts"
 import * as Models from "../../subsystems/llm/Models.ts"
@@ -27,6 +28,7 @@ export const settings = {
   reasoningEffort: Settings.optional(
     Settings.literal(["none", "default", "minimal", "low", "medium", "high", "xhigh"])
   ),
+  /** Of models that are given a number to think with: Claude before 4.6, Gemini 2.5. Others go by `reasoningEffort`. */
   maxThinkingTokens: Settings.optional(Settings.integer({ min: 1 })),
   /** Streams the answer to whoever called the agent. */
   passthrough: Settings.boolean({ default: false })
@@ -98,6 +100,7 @@ export const parametersOf = (config: Config, json: boolean): Prompt.Parameters =
   stopSequences: config.stopSequences?.split(/[,\n]/).map((one) => one.trim()).filter((one) => one !== ""),
   responseFormat: config.responseFormat ?? (json ? "json" : undefined),
   reasoningEffort: config.useReasoning && config.reasoningEffort !== "default" ? config.reasoningEffort : undefined,
+  maxThinkingTokens: config.useReasoning ? config.maxThinkingTokens : undefined,
   verbosity: config.verbosity
 })
 
@@ -123,14 +126,9 @@ export const ask = Effect.fnUntraced(function*(
     if (config.passthrough && event.type === "text") step.emit("content", event.delta)
     if (config.passthrough && event.type === "reasoning") step.emit("thinking", event.delta)
   }
-  if (config.useReasoning && config.maxThinkingTokens !== undefined) {
-    step.log("warning", `maxThinkingTokens: no provider here takes a number; set reasoningEffort`)
-  }
   const parameters = model.isEcho ? {} : parametersOf(config, json)
-  yield* llm.stream({ ...parameters, model: model.name, messages, webSearch }).pipe(
-    Stream.runForEachChunk((events) => Effect.sync(() => Array.from(events).forEach(add))),
-    Effect.mapError((error) => failed(error.message, text, error))
-  )
+  const events = llm.stream({ ...parameters, model: model.name, messages, webSearch })
+  yield* Effect.mapError(Pull.forEach(events, add), (error) => failed(error.message, text, error))
   if (config.passthrough) step.emit("content", "\n")
   const problem = problemOf(reason, text, config)
   return problem === undefined ? text : yield* failed(problem, text)

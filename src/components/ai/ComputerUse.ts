@@ -1,5 +1,6 @@
 /** Does a task on web pages as a person does, by what a model sees on a screen. Where it may go is a matter of its settings. */
-import { Duration, Effect, Option, Schema, Stream } from "effect"
+import { Duration, Effect, Option, Schema } from "effect"
+import * as Pull from "../../kernel/Pull.ts"
 import { ActionRefused, Computer, Origin, type Screen } from "../../subsystems/compute/Computer.ts"
 import type { Action } from "../../subsystems/compute/ComputerAction.ts"
 import * as ComputerTool from "../../subsystems/llm/ComputerTool.ts"
@@ -147,11 +148,10 @@ const ask = Effect.fnUntraced(function*(request: Request & { readonly model: str
   const llm = yield* LLM
   const answer = new ModelAnswer()
   // What was answered to the same screen before is no answer now.
-  yield* Stream.runForEach(llm.stream({ ...request, cache: false }), (event) =>
-    Effect.sync(() => {
-      if (event.type === "usage") step.used(request.model, event.usage)
-      answer.add(event)
-    }))
+  yield* Pull.forEach(llm.stream({ ...request, cache: false }), (event) => {
+    if (event.type === "usage") step.used(request.model, event.usage)
+    answer.add(event)
+  })
   return answer
 })
 

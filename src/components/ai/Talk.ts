@@ -1,5 +1,6 @@
 /** One turn of a conversation with a model that may use tools or remember, as components have it. */
-import { Effect, Stream } from "effect"
+import { Effect, type Stream } from "effect"
+import * as Pull from "../../kernel/Pull.ts"
 import * as Conversation from "../../subsystems/llm/Conversation.ts"
 import type * as Prompt from "../../subsystems/llm/Prompt.ts"
 import { ComponentFailed, type Step } from "../Component.ts"
@@ -33,7 +34,7 @@ export interface Question<R> {
 }
 
 /** The text of the answer. One that is not whole is a failure; a budget of calls that is used up is told in the log. */
-export const ask = Effect.fnUntraced(function*<R>(
+export const ask = Effect.fnUntraced(function*<R = never>(
   { config, files, history, parameters, prompt, step, system, tools }: Question<R>
 ) {
   const name = config.model ?? config.openAiModel
@@ -88,7 +89,7 @@ export const follow = Effect.fnUntraced(function*<E, R>(
         text = event.text
     }
   }
-  yield* Stream.runForEach(events, (event) => Effect.sync(() => see(event)))
+  yield* Pull.forEach(events, see)
   if (passthrough) step.emit("content", "\n")
   const problem = Completion.problemOf(reason, text, { maxTokens })
   return problem === undefined ? text : yield* new ComponentFailed({ message: problem })

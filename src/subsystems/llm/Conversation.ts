@@ -3,7 +3,7 @@
  * asks again, until it answers without a call or a budget is used up. What tools give is data: it changes neither who is
  * asking, nor the tools, nor the budgets.
  */
-import { Chunk, type Duration, Effect, Mailbox, Ref, Schema, Stream } from "effect"
+import { Chunk, type Duration, Effect, Mailbox, Ref, Schema, type Stream } from "effect"
 import * as Pull from "../../kernel/Pull.ts"
 import * as Candidate from "../../security/Candidate.ts"
 import * as LLMContext from "../memory/LLMContext.ts"
@@ -141,7 +141,13 @@ const systemOf = (...texts: ReadonlyArray<string>): ReadonlyArray<Prompt.Message
 
 /** The text a turn ended with. */
 export const answerOf = <E, R>(events: Stream.Stream<ConversationEvent, E, R>): Effect.Effect<string, E, R> =>
-  Stream.runFold(events, "", (text, event) => event.type === "end" ? event.text : text)
+  Effect.suspend(() => {
+    let text = ""
+    const see = (event: ConversationEvent) => {
+      if (event.type === "end") text = event.text
+    }
+    return Effect.map(Pull.forEach(events, see), () => text)
+  })
 
 interface History {
   readonly load: Effect.Effect<ReadonlyArray<Prompt.Message>, LLMContext.LLMContextError>
