@@ -8,6 +8,7 @@ import { type FileHandle, open as openFile, readdir, rm } from "node:fs/promises
 import { dirname, join } from "node:path"
 import { crc32 } from "node:zlib"
 import { conflict, ConnectorError } from "../kernel/ConnectorError.ts"
+import * as Pull from "../kernel/Pull.ts"
 import * as DataFolder from "./DataFolder.ts"
 import * as SafeName from "./SafeName.ts"
 
@@ -98,7 +99,8 @@ export const make = Effect.fnUntraced(function*<H, I>(
           version,
           sizeBytes: prefix.bodyLength,
           modified: Math.floor(mtimeMs),
-          start: bodyStart(prefix)
+          first: start,
+          bodyAt: bodyStart(prefix)
         })
     })
   })
@@ -115,17 +117,31 @@ export const make = Effect.fnUntraced(function*<H, I>(
           : Effect.fail(conflict(connector, method))
     )
 
-  const chunks = (path: string, file: FileHandle, start: number, end: number) =>
-    start >= end ? Stream.empty : Stream.paginateChunkEffect(start, (position) =>
-      Effect.flatMap(
-        attempt("open", () => readAt(file, position, Math.min(chunkLength, end - position))),
-        (bytes) => {
-          const next = position + bytes.length
-          return bytes.length === 0
-            ? corrupted(path)
-            : Effect.succeed([Chunk.of(bytes), next < end ? Option.some(next) : Option.none()])
-        }
-      ))
+  /** The bytes of a file in a range, of which the first may have been read. */
+  const chunks = (
+    path: string,
+    file: FileHandle,
+    first: Uint8Array,
+    range: { readonly from: number; readonly to: number }
+  ) =>
+    Pull.toStream(Effect.sync((): Pull.Pull<Uint8Array, ConnectorError> => {
+      let { from } = range
+      const next = Effect.suspend(() => {
+        const to = Math.min(from + chunkLength, range.to)
+        return to <= first.length
+          ? Effect.succeed(first.subarray(from, to))
+          : attempt("open", () => readAt(file, from, to - from))
+      })
+      return Effect.suspend(() =>
+        from >= range.to ? Pull.end : Effect.mapError(
+          Effect.flatMap(next, (bytes) => {
+            from += bytes.length
+            return bytes.length === 0 ? corrupted(path) : Effect.succeed(Chunk.of(bytes))
+          }),
+          Option.some
+        )
+      )
+    }))
 
   const names = (folder: string) =>
     attempt("list", () => readdir(folder)).pipe(
@@ -149,10 +165,10 @@ export const make = Effect.fnUntraced(function*<H, I>(
       Effect.flatMap(
         opened(path),
         Effect.transposeMapOption((file) =>
-          Effect.map(readHeader(path, file), ({ start, ...stored }) => {
+          Effect.map(readHeader(path, file), ({ bodyAt, first, ...stored }) => {
             const from = Math.min(range?.offset ?? 0, stored.sizeBytes)
             const to = Math.min(from + (range?.length ?? stored.sizeBytes), stored.sizeBytes)
-            return { ...stored, body: chunks(path, file, start + from, start + to) }
+            return { ...stored, body: chunks(path, file, first, { from: bodyAt + from, to: bodyAt + to }) }
           })
         )
       ),
@@ -197,14 +213,21 @@ export const list = Effect.fnUntraced(function*<H, A>(files: RecordFiles<H>, opt
       ({ reason }) => reason === "Corrupted",
       (error) => Effect.as(Effect.logWarning(error.message), Option.none<B>())
     )
-  const named = yield* Effect.forEach(yield* files.names(options.folder), (name) => {
+  const named: Array<{ readonly key: string; readonly path: string }> = []
+  const hashed: Array<string> = []
+  for (const name of yield* files.names(options.folder)) {
     const path = join(options.folder, name)
     const decoded = SafeName.decode(name)
-    return decoded !== "hashed"
-      ? Effect.succeed(Option.map(Option.fromNullable(decoded), ({ key }) => ({ key, path })))
-      : Effect.map(readable(files.head(path)), Option.map(({ header }) => ({ key: options.keyOf(header), path })))
-  }, { concurrency: 8 })
-  const wanted = named.flatMap(Option.toArray)
+    if (decoded === "hashed") hashed.push(path)
+    else if (decoded !== undefined) named.push({ key: decoded.key, path })
+  }
+  const asked = yield* Effect.forEach(
+    hashed,
+    (path) =>
+      Effect.map(readable(files.head(path)), Option.map(({ header }) => ({ key: options.keyOf(header), path }))),
+    { concurrency: 8 }
+  )
+  const wanted = [...named, ...asked.flatMap(Option.toArray)]
     .filter(({ key }) =>
       key.startsWith(options.prefix) &&
       Option.match(options.after, { onNone: () => true, onSome: (last) => key > last })

@@ -1,6 +1,7 @@
 /** What the stores of guarded data have in common: addresses, the list that decides, and writes that cannot be outrun. */
-import { type Context, Effect, Either, Option, RcMap, Schema, type Scope } from "effect"
+import { type Context, Effect, Either, Option, RcMap, Schema, type Scope, type Stream } from "effect"
 import { ConnectorError, isConflict } from "../kernel/ConnectorError.ts"
+import * as Pull from "../kernel/Pull.ts"
 import * as Access from "../security/Access.ts"
 import * as Acl from "../security/Acl.ts"
 import * as Address from "../security/Address.ts"
@@ -103,6 +104,13 @@ export const concat = (chunks: Iterable<Uint8Array>): Uint8Array => {
   all.reduce((offset, chunk) => (bytes.set(chunk, offset), offset + chunk.length), 0)
   return bytes
 }
+
+/** All of a body: see {@link Pull}. */
+export const collect = <E, R>(body: Stream.Stream<Uint8Array, E, R>): Effect.Effect<Uint8Array, E, R> =>
+  Effect.suspend(() => {
+    const chunks: Array<Uint8Array> = []
+    return Effect.map(Pull.forEach(body, (bytes) => chunks.push(bytes)), () => concat(chunks))
+  })
 
 /** Facts about a datum, as JSON. */
 export const Metadata = Schema.Record({ key: Schema.String, value: Schema.Unknown })

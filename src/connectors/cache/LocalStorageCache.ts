@@ -1,9 +1,9 @@
 /** Cache in a folder: a folder for every home, and in it a file for every entry. Lasts over a restart. */
-import { Clock, Duration, Effect, Option, Schema, Stream } from "effect"
+import { Clock, Duration, Effect, Option, Schema } from "effect"
 import { join } from "node:path"
 import * as Connector from "../../kernel/Connector.ts"
 import { conflict } from "../../kernel/ConnectorError.ts"
-import { concat } from "../../subsystems/Guarded.ts"
+import { collect } from "../../subsystems/Guarded.ts"
 import * as Cache from "../../subsystems/memory/Cache.ts"
 import * as DataFolder from "../DataFolder.ts"
 import * as RecordFiles from "../RecordFiles.ts"
@@ -30,10 +30,7 @@ export const LocalStorageCache = Connector.make({
       Effect.scoped(Effect.flatMap(
         files.open(path),
         Effect.transposeMapOption(({ body, header, version }) =>
-          Effect.map(
-            Stream.runCollect(body),
-            (chunks) => ({ bytes: concat(chunks), expires: expiryOf(header), version })
-          )
+          Effect.map(collect(body), (bytes) => ({ bytes, expires: expiryOf(header), version }))
         )
       ))
     /** What is there, as the expected one or, when that is none, one that has expired: that stands there as if it did not. */

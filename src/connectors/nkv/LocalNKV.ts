@@ -1,8 +1,8 @@
 /** NKV in a folder: a folder for every namespace, and in it a file for every entry. */
-import { Effect, Schema, Stream } from "effect"
+import { Effect, Schema } from "effect"
 import { join } from "node:path"
 import * as Connector from "../../kernel/Connector.ts"
-import { concat } from "../../subsystems/Guarded.ts"
+import { collect } from "../../subsystems/Guarded.ts"
 import * as NKV from "../../subsystems/io/NKV.ts"
 import * as DataFolder from "../DataFolder.ts"
 import * as RecordFiles from "../RecordFiles.ts"
@@ -27,9 +27,9 @@ export const LocalNKV = Connector.make({
       Effect.scoped(Effect.flatMap(
         files.open(path),
         Effect.transposeMapOption(({ body, header, version }) =>
-          Effect.map(Stream.runCollect(body), (chunks) => ({
+          Effect.map(collect(body), (bytes) => ({
             key: header.key,
-            value: Buffer.from(concat(chunks)).toString("utf8"),
+            value: Buffer.from(bytes).toString("utf8"),
             version
           }))
         )

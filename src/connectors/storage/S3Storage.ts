@@ -113,7 +113,7 @@ export const S3Storage = Connector.make({
         const opened = yield* open(key)
         if (!isCurrent(opened)) return yield* conflict("S3", "publicUrl")
         const { body, ...stored } = Option.getOrThrow(opened)
-        const bytes = Effect.map(Stream.runCollect(body), Guarded.concat)
+        const bytes = Guarded.collect(body)
         const url = yield* urls.make(stored, yield* s3.place("publicUrl", key), bytes, timeToLive)
         // Not every server compares versions when it copies.
         const isOther = stored.sizeBytes >= S3Body.minPartBytes && !isCurrent(yield* head(key))

@@ -4,7 +4,7 @@ import * as Ids from "../../kernel/Ids.ts"
 import { traced } from "../../kernel/Trace.ts"
 import * as Address from "../../security/Address.ts"
 import * as Candidate from "../../security/Candidate.ts"
-import { concat } from "../Guarded.ts"
+import { collect } from "../Guarded.ts"
 import * as LLMContext from "../memory/LLMContext.ts"
 import * as MediaType from "./MediaType.ts"
 import { Outbound, type OutboundError } from "./Outbound.ts"
@@ -232,7 +232,7 @@ const fromStorage = Effect.fnUntraced(function*(uri: string, maxBytes: number) {
   if (sizeBytes > maxBytes) return yield* tooLarge(maxBytes)
   const body = yield* storage.readStream(uri, { offset: 0, length: maxBytes + 1 })
   const found: Found = {
-    bytes: concat(yield* Stream.runCollect(body)),
+    bytes: yield* collect(body),
     name: lastSegment(uri),
     mediaType: informative(contentType)
   }

@@ -5,7 +5,6 @@
 import { Chunk, Clock, Context, Duration, Effect, Layer, Option, Schema, type Scope, Stream } from "effect"
 import * as Connector from "../../kernel/Connector.ts"
 import { ConnectorError, retrying } from "../../kernel/ConnectorError.ts"
-import * as Pull from "../../kernel/Pull.ts"
 import { traced } from "../../kernel/Trace.ts"
 import type * as Access from "../../security/Access.ts"
 import * as Acl from "../../security/Acl.ts"
@@ -223,7 +222,7 @@ const make = Effect.gen(function*() {
     const found = Option.filter(stored, isAlive(yield* Clock.currentTimeMillis))
     yield* check(place, "read", found)
     yield* check(place, "write", found)
-    const body = yield* change(yield* Effect.transposeMapOption(found, (object) => collect(object.body)))
+    const body = yield* change(yield* Effect.transposeMapOption(found, (object) => Guarded.collect(object.body)))
     const kept = Option.getOrElse(found, () => ({
       contentType: MediaType.detect(key, body),
       metadata: {},
@@ -238,7 +237,7 @@ const make = Effect.gen(function*() {
     read: Effect.fnUntraced(
       function*(key) {
         const { body } = yield* opened("read", key)
-        return yield* collect(body)
+        return yield* Guarded.collect(body)
       },
       Effect.scoped,
       traced("Storage.read")
@@ -352,14 +351,3 @@ const checkRange = ({ length = 0, offset }: Range) =>
         detail: "offset and length of a range are whole numbers of bytes, not negative"
       })
     )
-
-/** A body that is one piece is not made a stream of for this: see {@link Pull}. */
-const collect = <E>(body: Stream.Stream<Uint8Array, E>): Effect.Effect<Uint8Array, E> =>
-  Effect.suspend(() => {
-    const chunks: Array<Uint8Array> = []
-    const all = Pull.until(body, (bytes) => {
-      chunks.push(bytes)
-      return false
-    })
-    return Effect.map(all, () => Guarded.concat(chunks))
-  })
