@@ -24,6 +24,13 @@ export const toStream = <A, E, R>(opened: Opened<A, E, R>): Stream.Stream<A, E, 
 export const open = <A, E, R>(stream: Stream.Stream<A, E, R>): Opened<A, E, R> =>
   (stream as { readonly [source]?: Opened<A, E, R> })[source] ?? Stream.toPull(stream)
 
+/** `Stream.fromIterable`, in one piece. */
+export const fromIterable = <A>(elements: Iterable<A>): Stream.Stream<A> =>
+  toStream(Effect.sync(() => {
+    const chunk = Chunk.fromIterable(elements)
+    return Chunk.isEmpty(chunk) ? end : after(chunk, end)
+  }))
+
 /** `Stream.unwrapScoped`. */
 export const unwrap = <A, E, R, E1, R1>(
   self: Effect.Effect<Stream.Stream<A, E, R>, E1, R1>

@@ -43,6 +43,19 @@ describe("Pull", () => {
       assert.deepStrictEqual(seen, ["closed", "broken"])
     }))
 
+  it.effect("of a list: all at once, as often as it runs, and nothing of an empty one", () =>
+    Effect.gen(function*() {
+      const read: Array<number> = []
+      const stream = Pull.fromIterable([1, 2, 3])
+      yield* Pull.forEach(stream, (one) => read.push(one))
+      yield* Pull.forEach(Stream.take(stream, 2), (one) => read.push(one))
+      yield* Pull.forEach(Pull.fromIterable<number>([]), (one) => read.push(one))
+      assert.deepStrictEqual(read, [1, 2, 3, 1, 2])
+      const chunks = yield* Stream.runCollect(Stream.chunks(stream))
+      assert.deepStrictEqual(Array.from(chunks, Chunk.toArray), [[1, 2, 3]])
+      assert.strictEqual(Chunk.size(yield* Stream.runCollect(Stream.chunks(Pull.fromIterable([])))), 0)
+    }))
+
   it.effect("one after another: the next is opened when the one before is closed", () =>
     Effect.gen(function*() {
       const log = yield* logged

@@ -1,6 +1,7 @@
 /** A model that says what it was told: no server, no key, no tokens to count. For trying things out and for tests. */
-import { Effect, Schema, Stream } from "effect"
+import { Effect, Schema } from "effect"
 import * as Connector from "../../kernel/Connector.ts"
+import * as Pull from "../../kernel/Pull.ts"
 import * as LLM from "../../subsystems/llm/LLM.ts"
 import type { LLMEvent, Message } from "../../subsystems/llm/Prompt.ts"
 
@@ -14,12 +15,12 @@ export const EchoLLM = Connector.make({
       provider: "Echo",
       credentials: { environment: undefined, required: false },
       stream: ({ messages }) =>
-        Stream.fromIterable([
+        Pull.fromIterable<LLMEvent>([
           ...lastUserText(messages).split(/(?<= )/).filter((word) => word !== "").map((delta): LLMEvent => ({
             type: "text",
             delta
           })),
-          { type: "finish", reason: "stop" } as const
+          { type: "finish", reason: "stop" }
         ])
     }))
 })

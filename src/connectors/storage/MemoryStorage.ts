@@ -4,6 +4,7 @@ import { ByteSize } from "../../kernel/ByteSize.ts"
 import * as Connector from "../../kernel/Connector.ts"
 import { conflict, ConnectorError } from "../../kernel/ConnectorError.ts"
 import { add, half } from "../../kernel/Places.ts"
+import * as Pull from "../../kernel/Pull.ts"
 import * as Tenants from "../../security/Tenants.ts"
 import { concat } from "../../subsystems/Guarded.ts"
 import * as Storage from "../../subsystems/io/Storage.ts"
@@ -53,7 +54,7 @@ export const MemoryStorage = Connector.make({
             Option.map((object) => {
               const { length = object.sizeBytes, offset = 0 } = range ?? {}
               const bytes = object.bytes.slice(offset, offset + length)
-              return { ...withoutBytes(object), body: bytes.length === 0 ? Stream.empty : Stream.succeed(bytes) }
+              return { ...withoutBytes(object), body: Pull.fromIterable(bytes.length === 0 ? [] : [bytes]) }
             })
           ),
         put: Effect.fnUntraced(function*(key, { body, ...head }, expected) {

@@ -52,7 +52,7 @@ export const read = (
   timeout: Duration.Duration
 ): Stream.Stream<Uint8Array, ConnectorError> =>
   bytes !== undefined
-    ? Pull.toStream(Effect.sync(() => Pull.once(Effect.succeed(bytes.subarray(0, length)))))
+    ? Pull.fromIterable([bytes.subarray(0, length)])
     : NodeStream.fromReadable<ConnectorError, Uint8Array>(() => Body as Readable, S3Bucket.fromS3Error("open")).pipe(
       Stream.timeoutFail(() => new ConnectorError({ connector: "S3", method: "open", reason: "Timeout" }), timeout),
       Stream.mapAccum(length, (left, bytes) => [left - bytes.length, bytes.subarray(0, Math.max(0, left))]),

@@ -8,6 +8,7 @@ import { Config, Duration, Effect, Option, Schema, Stream } from "effect"
 import { ByteSize } from "../../kernel/ByteSize.ts"
 import * as Connector from "../../kernel/Connector.ts"
 import { conflict, type ConnectorError } from "../../kernel/ConnectorError.ts"
+import * as Pull from "../../kernel/Pull.ts"
 import * as Guarded from "../../subsystems/Guarded.ts"
 import * as Storage from "../../subsystems/io/Storage.ts"
 import * as S3Bucket from "../S3Bucket.ts"
@@ -61,7 +62,7 @@ export const S3Storage = Connector.make({
       if (Option.isNone(answered)) {
         // Not there, or no byte of it is.
         const stored = isWhole ? Option.none() : yield* headAt("open", key, place)
-        return Option.map(stored, (stored) => ({ ...stored, body: Stream.empty }))
+        return Option.map(stored, (stored) => ({ ...stored, body: Pull.fromIterable([]) }))
       }
       const { answer } = answered.value
       const stored = yield* S3Head.fromAnswer("open", key, answer, totalBytes(answer))

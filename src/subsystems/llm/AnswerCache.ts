@@ -47,7 +47,7 @@ const make = (settings: Settings) =>
       const timeToLive = Duration.decode(asked)
       const key = keyOf(request, yield* LLM.modelOf(models, request.model))
       const before = yield* found(key)
-      if (Option.isSome(before)) return Stream.fromIterable(before.value)
+      if (Option.isSome(before)) return Pull.fromIterable(before.value)
       const events: Array<LLMEvent> = []
       let bytes = 0
       return llm.stream(request).pipe(
