@@ -4,7 +4,7 @@ import { readFile } from "node:fs/promises"
 import * as AgentDefinition from "../agents/AgentDefinition.ts"
 import * as AgentDocument from "../agents/AgentDocument.ts"
 import * as Agents from "../agents/Agents.ts"
-import type { InvalidAgent } from "../agents/Problem.ts"
+import { InvalidAgent } from "../agents/Problem.ts"
 import * as Ids from "../kernel/Ids.ts"
 import type { AccessError } from "../security/Access.ts"
 import type { ModelSpec } from "../subsystems/llm/LLM.ts"
@@ -12,6 +12,7 @@ import { Chat, type ChatOptions } from "./Chat.ts"
 import type { Command } from "./Command.ts"
 import type { ComponentNode } from "./ComponentNode.ts"
 import { type AgentData, Draft } from "./Draft.ts"
+import { CallFailed, refuseMisspelt, requireText, SkillExists } from "./Errors.ts"
 import { documented, type ModelSettings, specOf } from "./Model.ts"
 import { type ObjectOptions, Session } from "./Runtime.ts"
 import { skill, type SkillSettings } from "./Skill.ts"
@@ -25,10 +26,34 @@ export interface AgentSettings {
   /** Names the agent and its home. Absent: made from the name, new with every process. */
   readonly id?: string | undefined
   readonly description?: string | undefined
+  readonly shortDescription?: string | undefined
   readonly variables?: Readonly<Record<string, unknown>> | undefined
-  /** Any other field of an agent document. */
-  readonly [field: string]: unknown
+  /** Parts of a document; {@link Agent.import} takes a whole one, with whatever else is in it. */
+  readonly components?: AgentData["components"]
+  readonly connections?: AgentData["connections"]
+  readonly defaultModel?: unknown
+  readonly version?: string | undefined
 }
+
+const settingNames = [
+  ...Object.keys(
+    {
+      name: true,
+      model: true,
+      behavior: true,
+      id: true,
+      description: true,
+      shortDescription: true,
+      variables: true,
+      components: true,
+      connections: true,
+      defaultModel: true,
+      version: true
+    } satisfies Record<keyof AgentSettings, true>
+  ),
+  // Agents of other systems have it, and it is no misspelt `model`.
+  "mode"
+]
 
 export interface PromptOptions extends Omit<Agents.PromptRequest, "message"> {
   readonly signal?: AbortSignal | undefined
@@ -47,7 +72,11 @@ export class Agent {
   #definition: AgentDefinition.AgentDefinition | undefined = undefined
   #written = ""
 
-  constructor({ model, ...fields }: AgentSettings, options: ObjectOptions = {}) {
+  constructor(settings: AgentSettings, options: ObjectOptions = {}) {
+    // With components it is a document, in which any other field may stand.
+    if (settings.components === undefined) refuseMisspelt("agent", settings, settingNames)
+    requireText("agent", settings, "name", settingNames)
+    const { model, ...fields } = settings
     this.id = fields.id ?? idOf(fields.name)
     this.draft = new Draft({
       version: "1.0.0",
@@ -56,7 +85,7 @@ export class Agent {
       connections: [],
       ...fields,
       id: this.id,
-      defaultModel: documented(model ?? fields["defaultModel"])
+      defaultModel: documented(model ?? fields.defaultModel)
     })
     this.#session = new Session(options)
     this.#model = typeof model === "object" ? specOf(model.provider, model) : undefined
@@ -68,12 +97,16 @@ export class Agent {
     overrides: Partial<AgentSettings> = {},
     options: ObjectOptions = {}
   ): Promise<Agent> {
-    const input = typeof source === "string" ? await readFile(source, "utf8") : source
-    const { document, id } = await new Session(options).run(
-      typeof input === "string" ? AgentDocument.decodeText(input) : AgentDocument.decode(input)
-    )
-    const settings = Object.fromEntries(Object.entries(document).filter(([, value]) => value !== null))
-    return new Agent({ name: "agent", ...settings, ...(id === undefined ? {} : { id }), ...overrides }, options).ready()
+    refuseMisspelt("agent", overrides, settingNames)
+    const decoded = typeof source === "string"
+      ? Effect.mapError(
+        AgentDocument.decodeText(await readFile(source, "utf8")),
+        ({ agent, problems }) => new InvalidAgent({ agent: agent ?? source, problems })
+      )
+      : AgentDocument.decode(source)
+    const { document, id } = await new Session(options).run(decoded)
+    const fields = Object.fromEntries(Object.entries(document).filter(([, value]) => value !== null))
+    return new Agent({ name: "agent", ...fields, ...(id === undefined ? {} : { id }), ...overrides }, options).ready()
   }
 
   /** The document, as a `.smyth` file holds it: without functions of skills, and without keys. */
@@ -92,9 +125,14 @@ export class Agent {
     this.draft.fields["behavior"] = text
   }
 
-  /** Adds a skill: with `process` a function, without it the entry of a workflow wired by `skill.out`. */
+  /** Adds a skill, whose name nobody else of the agent has: with `process` a function, without it the entry of a workflow wired by `skill.out`. */
   addSkill(settings: SkillSettings): ComponentNode {
     const added = skill(settings)
+    const same = this.draft.skillLike(added)
+    if (same !== undefined) {
+      const { endpoint, method, name } = same
+      throw new SkillExists({ agent: this.name, skill: name, method, endpoint })
+    }
     this.draft.add(added)
     return added
   }
@@ -114,15 +152,27 @@ export class Agent {
     return this
   }
 
-  /** Calls one skill, by its name or its endpoint, and gives the answer: a failure is its record, with `_error`. */
+  /**
+   * Calls one skill, by its name or its endpoint, and gives the answer. Rejects with {@link CallFailed} when no part of the
+   * agent has one; of an answer in several parts, those that failed are records with `_error`.
+   */
   call(skill: string, input: Readonly<Record<string, unknown>> = {}, { signal }: CallOptions = {}): Promise<unknown> {
     const endpoint = this.draft.skills.find(({ name }) => name === skill)?.endpoint ?? skill
-    return this.#session.run(
-      Effect.flatMap(this.#loaded, (agents) => agents.call(this.id, { endpoint, body: input, query: input })).pipe(
-        Effect.map(({ answer }) => answer)
-      ),
-      signal
-    )
+    const called = Effect.gen(this, function*() {
+      const agents = yield* this.#loaded
+      const { answer, failure } = yield* agents.call(this.id, { endpoint, body: input, query: input })
+      if (failure === undefined) return answer
+      const { component, error } = failure
+      return yield* new CallFailed({
+        agent: this.name,
+        skill,
+        component,
+        problem: error.message,
+        answer,
+        cause: error.cause ?? error
+      })
+    })
+    return this.#session.run(called, signal)
   }
 
   /** The same as {@link call}, by the path of an endpoint: `/start`. */
@@ -140,7 +190,7 @@ export class Agent {
     return new Chat(this.#session, {
       say: (message, { id, ...request }) => this.#say({ ...request, message, conversationId: id }),
       history: (id) => Effect.flatMap(this.#loaded, (agents) => agents.history(this.id, id)),
-      forget: (id) => Effect.flatMap(this.#loaded, (agents) => agents.forget(this.id, id))
+      forget: (id, what) => Effect.flatMap(this.#loaded, (agents) => agents.forget(this.id, id, what))
     }, options)
   }
 

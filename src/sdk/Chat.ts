@@ -6,6 +6,7 @@ import type { ConversationEvent } from "../subsystems/llm/Conversation.ts"
 import type * as ConversationMemory from "../subsystems/llm/ConversationMemory.ts"
 import type { FilePart, Message } from "../subsystems/llm/Prompt.ts"
 import type { Command } from "./Command.ts"
+import { refuseMisspelt } from "./Errors.ts"
 import type { Session } from "./Runtime.ts"
 
 export interface ChatOptions {
@@ -22,6 +23,10 @@ export interface ChatOptions {
   readonly memory?: ConversationMemory.Options | undefined
 }
 
+const settingNames = Object.keys(
+  { id: true, persist: true, model: true, memory: true } satisfies Record<keyof ChatOptions, true>
+)
+
 export interface ChatPromptOptions {
   readonly files?: ReadonlyArray<FilePart> | undefined
   readonly signal?: AbortSignal | undefined
@@ -36,7 +41,7 @@ export interface Partner {
     readonly files: ReadonlyArray<FilePart> | undefined
   }) => Stream.Stream<ConversationEvent, unknown, Services>
   readonly history: (id: string) => Effect.Effect<ReadonlyArray<Message>, unknown, Services>
-  readonly forget: (id: string) => Effect.Effect<void, unknown, Services>
+  readonly forget: (id: string, what: ConversationMemory.Forgetting) => Effect.Effect<void, unknown, Services>
 }
 
 export class Chat {
@@ -49,6 +54,7 @@ export class Chat {
 
   constructor(session: Session, partner: Partner, options: string | ChatOptions = {}) {
     const { id, memory, model }: ChatOptions = typeof options === "string" ? { id: options } : options
+    if (typeof options === "object") refuseMisspelt("chat", options, settingNames)
     this.id = id ?? Ids.unsafeMake("chat")
     this.#session = session
     this.#partner = partner
@@ -81,9 +87,9 @@ export class Chat {
     return this.prompt(text, options)
   }
 
-  /** Forgets everything said. */
-  async clear(): Promise<void> {
-    await this.#session.run(this.#partner.forget(this.id))
+  /** Forgets everything said; with `caller`, also the note about the caller and what is recalled of other conversations. */
+  async clear(what: ConversationMemory.Forgetting = {}): Promise<void> {
+    await this.#session.run(this.#partner.forget(this.id, what))
     this.#history = []
   }
 

@@ -1,5 +1,5 @@
 /** A wrapper for every component of the registry, with the settings, inputs and outputs of its one definition. */
-import type { Schema } from "effect"
+import type { Schema, Types } from "effect"
 import type * as Component from "../components/Component.ts"
 import { builtIn } from "../components/registry.ts"
 import type { Agent } from "./Agent.ts"
@@ -9,16 +9,23 @@ type BuiltIn = (typeof builtIn)[number]
 type Keys<F> = Extract<keyof F, string>
 
 /** Settings as a document writes them, and a `name` to show. */
-type Settings<C extends Component.Any> =
+type Settings<C extends Component.Any> = Types.Simplify<
   & Partial<Schema.Struct.Encoded<C["config"]["fields"]>>
   & { readonly name?: string }
   & (C["name"] extends "Classifier" ? { readonly classes?: ReadonlyArray<string> } : {})
+>
 
-/** With an agent the component belongs to it; without, to the agent of whatever it is connected with. */
-export type Wrapper<C extends Component.Any> = (
-  settings?: Settings<C>,
-  agent?: Agent
-) => ComponentNode<Keys<C["inputs"]["fields"]>, Keys<C["outputs"]["fields"]>>
+/** Makes a component. With an agent it belongs to that; without, to the agent of whatever it is connected with. */
+export interface Make<Settings, Inputs extends string, Outputs extends string> {
+  (settings?: Settings, agent?: Agent): ComponentNode<Inputs, Outputs>
+}
+
+/** What makes components of this kind. */
+export type Wrapper<C extends Component.Any> = Make<
+  Settings<C>,
+  Keys<C["inputs"]["fields"]>,
+  Keys<C["outputs"]["fields"]>
+>
 
 /** The wrapper of a component, for those of one's own. */
 export const wrap = <const C extends Component.Any>(component: C): Wrapper<C> => (settings, agent) => {
@@ -42,6 +49,13 @@ const modelOf = ({ config }: Component.Any, agent: Agent | undefined): { readonl
   return typeof model === "string" && "model" in (config.fields as object) ? { model } : {}
 }
 
+/** Spelt out, so that editors show settings and ports and not how they came about. */
+type BuiltInWrappers = {
+  readonly [C in BuiltIn as C["name"]]: Make<Settings<C>, Keys<C["inputs"]["fields"]>, Keys<C["outputs"]["fields"]>>
+}
+/** By name, what makes a component. */
+export interface Components extends BuiltInWrappers {}
+
 export const components = Object.fromEntries(
   builtIn.flatMap((component) => [component.name, ...component.aliases].map((name) => [name, wrap(component)]))
-) as unknown as { readonly [C in BuiltIn as C["name"]]: Wrapper<C> }
+) as unknown as Components

@@ -14,6 +14,7 @@ export interface AgentData {
 export interface DraftSkill {
   readonly name: string
   readonly endpoint: string
+  readonly method: string
 }
 
 export class Draft {
@@ -41,6 +42,12 @@ export class Draft {
     return this.document.components.filter(({ name }) => name === "APIEndpoint").map(skillOf)
   }
 
+  /** The one there is already by the name, or by the endpoint and method, of this. */
+  skillLike(component: ComponentNode): DraftSkill | undefined {
+    const { endpoint, method, name } = skillOf({ ...ComponentNode.nodeOf(component) })
+    return this.skills.find((one) => one.method === method && (one.name === name || one.endpoint === endpoint))
+  }
+
   /** Functions of skills, by component id. */
   get functions(): ReadonlyMap<string, Skill> {
     return new Map(this.#nodes.flatMap((node) => node.skill === undefined ? [] : [[this.#idOf(node), node.skill]]))
@@ -48,8 +55,10 @@ export class Draft {
 
   /** Removes the endpoint of that name with its connections; false when there is none. */
   removeSkill(name: string): boolean {
-    const isMeant = (one: Record<string, unknown>) =>
-      one["name"] === "APIEndpoint" && Object.values(skillOf(one)).includes(name)
+    const isMeant = (one: Record<string, unknown>) => {
+      const skill = skillOf(one)
+      return one["name"] === "APIEndpoint" && (skill.name === name || skill.endpoint === name)
+    }
     const nodes = this.#nodes.filter((node) => isMeant({ ...node }))
     const ids = new Set(this.#components.filter(isMeant).map(({ id }) => id))
     nodes.forEach((node) => this.#detach(node))
@@ -116,7 +125,9 @@ export class Draft {
 }
 
 const skillOf = (component: Readonly<Record<string, unknown>>): DraftSkill => {
-  const endpoint = String((component["data"] as Record<string, unknown> | null | undefined)?.["endpoint"] ?? "")
+  const data = component["data"] as Readonly<Record<string, unknown>> | null | undefined
+  const endpoint = String(data?.["endpoint"] ?? "")
+  const method = String(data?.["method"] ?? "POST")
   const { title } = component
-  return { name: typeof title === "string" && title !== "" ? title : endpoint, endpoint }
+  return { name: typeof title === "string" && title !== "" ? title : endpoint, endpoint, method }
 }

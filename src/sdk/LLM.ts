@@ -1,19 +1,20 @@
 /** A model by itself: no agent, no tools. */
-import { Effect, Stream } from "effect"
+import { Effect, type Schema, Stream } from "effect"
 import * as Conversation from "../subsystems/llm/Conversation.ts"
 import * as ConversationMemory from "../subsystems/llm/ConversationMemory.ts"
-import type { FilePart } from "../subsystems/llm/Prompt.ts"
-import * as Recall from "../subsystems/llm/Recall.ts"
+import * as Model from "../subsystems/llm/LLM.ts"
+import * as Prompt from "../subsystems/llm/Prompt.ts"
+import type * as Recall from "../subsystems/llm/Recall.ts"
 import * as LLMContext from "../subsystems/memory/LLMContext.ts"
 import { Chat, type ChatOptions } from "./Chat.ts"
 import type { Command } from "./Command.ts"
-import { type LLMSettings, parametersOf, specOf } from "./Model.ts"
+import { check, type LLMSettings, parametersOf, specOf } from "./Model.ts"
 import { type ObjectOptions, Session } from "./Runtime.ts"
 
 export interface LLMPromptOptions {
   /** System message of this prompt. */
   readonly behavior?: string | undefined
-  readonly files?: ReadonlyArray<FilePart> | undefined
+  readonly files?: ReadonlyArray<Prompt.FilePart> | undefined
   readonly signal?: AbortSignal | undefined
 }
 
@@ -23,6 +24,7 @@ export class LLM {
   readonly #session: Session
 
   constructor(provider: string, settings: LLMSettings, options: ObjectOptions = {}) {
+    check(settings)
     this.provider = provider
     this.#settings = settings
     this.#session = new Session(options)
@@ -33,15 +35,26 @@ export class LLM {
     return this.#session.prompt(this.#turn(text, { behavior }, files), signal)
   }
 
+  /** The answer as the schema describes it, decoded. Rejects with `InvalidAnswer` where the model gives none, asked twice. */
+  object<A, I>(
+    text: string,
+    schema: Schema.Schema<A, I>,
+    { behavior = this.#settings.behavior ?? "", files, signal }: LLMPromptOptions = {}
+  ): Promise<A> {
+    const messages = [...(behavior === "" ? [] : [Prompt.system(behavior)]), Prompt.user(text, files)]
+    const model = specOf(this.provider, this.#settings)
+    return this.#session.run(Model.object({ ...parametersOf(this.#settings), model, messages }, schema), signal)
+  }
+
   /** A conversation with the model. */
   chat(options?: string | ChatOptions): Chat {
     return new Chat(this.#session, {
       say: (text, { files, id, memory, model }) => this.#turn(text, { history: { id }, memory, model }, files),
       history: (id) => Effect.flatMap(LLMContext.LLMContext, (context) => context.load(id)),
-      forget: (id) =>
+      forget: (id, what) =>
         Effect.zipRight(
           Effect.flatMap(LLMContext.LLMContext, (context) => context.clear(id)),
-          Recall.forget(placeOf(id))
+          ConversationMemory.forget(placeOf(id), what)
         )
     }, options)
   }
@@ -54,7 +67,7 @@ export class LLM {
       readonly memory?: ConversationMemory.Options | undefined
       readonly model?: string | undefined
     },
-    files: ReadonlyArray<FilePart> | undefined
+    files: ReadonlyArray<Prompt.FilePart> | undefined
   ) {
     const conversation = Effect.flatMap(
       ConversationMemory.make(memory, history === undefined ? undefined : placeOf(history.id)),

@@ -1,6 +1,8 @@
 /** Models named in code: what a provider is asked with, beside the names of the registry. */
 import { Redacted } from "effect"
-import type { ModelSpec, Parameters } from "../subsystems/llm/LLM.ts"
+import type { ModelSpec } from "../subsystems/llm/LLM.ts"
+import { Parameters } from "../subsystems/llm/Prompt.ts"
+import { refuseMisspelt, requireText } from "./Errors.ts"
 
 /** A model of one's own. */
 export interface ModelSettings {
@@ -28,6 +30,24 @@ export const specOf = (provider: string, settings: ModelSettings): ModelSpec => 
   contextTokens: settings.inputTokens,
   outputTokens: settings.outputTokens
 })
+
+const modelNames = Object.keys(
+  {
+    model: true,
+    apiKey: true,
+    baseURL: true,
+    inputTokens: true,
+    outputTokens: true,
+    behavior: true
+  } satisfies Record<Exclude<keyof LLMSettings, keyof Parameters>, true>
+)
+const settingNames = [...modelNames, ...Object.keys(Parameters.fields)]
+
+/** Settings of other systems are passed over, misspelt ones are not. */
+export const check = (settings: LLMSettings): void => {
+  refuseMisspelt("model", settings, settingNames)
+  requireText("model", settings, "model", settingNames)
+}
 
 /** The parameters of a call without what describes the model. */
 export const parametersOf = (settings: LLMSettings): Parameters => {

@@ -1,6 +1,7 @@
 /** Skills written in code: an endpoint of the agent, answered by a function or by the components wired behind it. */
-import { Effect, Schema } from "effect"
+import { Effect } from "effect"
 import { ComponentNode, type PortSettings } from "./ComponentNode.ts"
+import { refuseUnknown, requireText, SkillFailed } from "./Errors.ts"
 import { parametersOf } from "./Parameters.ts"
 
 export interface SkillSettings {
@@ -22,18 +23,22 @@ export interface SkillSettings {
   readonly process?: (...inputs: ReadonlyArray<any>) => unknown // eslint-disable-line @typescript-eslint/no-explicit-any
 }
 
-/** A function of a skill threw, or its promise was rejected. */
-export class SkillFailed extends Schema.TaggedError<SkillFailed>()("SkillFailed", {
-  skill: Schema.String,
-  problem: Schema.String,
-  cause: Schema.optional(Schema.Defect)
-}) {
-  override get message(): string {
-    return this.problem
-  }
-}
+const settingNames = Object.keys(
+  {
+    name: true,
+    description: true,
+    endpoint: true,
+    method: true,
+    ai_exposed: true,
+    status_message: true,
+    inputs: true,
+    process: true
+  } satisfies Record<keyof SkillSettings, true>
+)
 
 export const skill = (settings: SkillSettings): ComponentNode => {
+  refuseUnknown("skill", settings, settingNames)
+  requireText("skill", settings, "name", settingNames)
   const { ai_exposed = true, description = "", method = "POST", name, process, status_message = "" } = settings
   const code = process === undefined ? undefined : codeOf(name, process, settings.inputs)
   return new ComponentNode({

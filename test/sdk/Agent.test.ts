@@ -1,7 +1,7 @@
 /** Agents in code: skills, documents in and out, and errors that reach the caller. */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
-import { type Emitter, SDK, type SkillSettings } from "effect-sre/sdk"
+import { CallFailed, type Emitter, SDK, SkillFailed, type SkillSettings } from "effect-sre/sdk"
 import { writeFile } from "node:fs/promises"
 import { join } from "node:path"
 import { InvalidAgent } from "../../src/agents/Problem.ts"
@@ -133,8 +133,64 @@ describe("a skill", () => {
       })
       assert.strictEqual(yield* Effect.promise(() => agent.prompt("hi").run()), "sorry")
       assert.include(server.requests[1]?.body ?? "", "out of order")
-      assert.include(JSON.stringify(yield* Effect.promise(() => agent.call("broken"))), "out of order")
+      const error = yield* rejection(() => agent.call("broken"))
+      assert.include(error.message, "out of order")
     }))
+
+  it.scopedLive("that fails rejects the call with agent, skill, component and what was thrown", () =>
+    Effect.gen(function*() {
+      yield* start()
+      const agent = echo()
+      const thrown = new RangeError("no such city")
+      agent.addSkill({ name: "get weather", process: () => Promise.reject(thrown) })
+      const error = yield* rejection(() => agent.call("get weather"))
+      assert.instanceOf(error, CallFailed)
+      assert.deepInclude({ ...error } as object, {
+        _tag: "CallFailed",
+        agent: "Test",
+        skill: "get weather",
+        component: "APIEndpoint_1",
+        problem: "no such city",
+        answer: { id: "APIEndpoint_1", name: "APIEndpoint", result: { _error: "no such city" } }
+      })
+      assert.strictEqual(error.message, `"get weather" of agent "Test" failed in APIEndpoint_1: no such city`)
+      assert.instanceOf(error.cause, SkillFailed)
+      assert.strictEqual(error.cause.cause, thrown)
+      assert.strictEqual((yield* rejection(() => agent.process("/get_weather")))._tag, "CallFailed")
+    }))
+
+  it.scopedLive("of components rejects with the failure of a service; of several parts the others are answered", () =>
+    Effect.gen(function*() {
+      yield* start()
+      const agent = echo()
+      const alone = agent.addSkill({ name: "alone", inputs: { text: {} } })
+      const both = agent.addSkill({ name: "both", inputs: { text: {} } })
+      for (const entry of [alone, both]) {
+        SDK.GenAILLM({ model: "no-such-model", prompt: "{{Input}}" }, agent).in({ Input: entry.out.text })
+      }
+      SDK.FHash({ algorithm: "md5" }, agent).in({ Data: both.out.text })
+      const error = yield* rejection(() => agent.call("alone", { text: "abc" }))
+      assert.deepInclude({ ...error } as object, { _tag: "CallFailed", component: "GenAILLM_1" })
+      assert.strictEqual((error.cause as { readonly _tag?: string })._tag, "ModelNotFound")
+      const answer = yield* Effect.promise(() => agent.call("both", { text: "abc" }))
+      assert.include(JSON.stringify(answer), `"_error":`)
+      assert.include(JSON.stringify(answer), "900150983cd24fb0d6963f7d28e17f72")
+    }))
+
+  it("of a name, or an endpoint and method, there is only one", () => {
+    const agent = echo()
+    agent.addSkill({ name: "get weather", process: () => 1 })
+    for (const name of ["get weather", "get_weather"]) {
+      assert.throws(
+        () => agent.addSkill({ name, process: () => 2 }),
+        `Agent "Test" has the skill "get weather" (POST get_weather) already`
+      )
+    }
+    agent.addSkill({ name: "get weather", method: "GET", process: () => 3 })
+    assert.isTrue(agent.removeSkill("get weather"))
+    agent.addSkill({ name: "get weather", process: () => 2 })
+    assert.deepStrictEqual(agent.skillNames, ["get weather"])
+  })
 
   it.scopedLive("without a function is the entry of a workflow", () =>
     Effect.gen(function*() {
@@ -257,9 +313,12 @@ describe("a document", () => {
       for (const one of imported) assert.deepStrictEqual(one.data, agent.data)
       const renamed = yield* Effect.promise(() => SDK.Agent.import(file, { id: "other", model: "gpt-4o" }))
       assert.deepInclude(renamed.data, { id: "other", defaultModel: "gpt-4o", description: "Digests." })
-      assert.include(
-        (yield* rejection(() => SDK.Agent.import(join(folder, "none.smyth")))).message,
-        "none.smyth"
+      assert.include((yield* rejection(() => SDK.Agent.import(join(folder, "none.smyth")))).message, "none.smyth")
+      yield* Effect.promise(() => writeFile(file, `{ "components": [,] }`))
+      const { message } = yield* rejection(() => SDK.Agent.import(file))
+      assert.strictEqual(
+        message,
+        `Agent ${file} is not valid:\n  error (document): not JSON: expected a value at line 1, column 18, found ,`
       )
     }))
 
@@ -285,6 +344,8 @@ describe("types", () => {
     // @ts-expect-error: no such setting
     SDK.FHash({ algoritm: "md5" }, agent)
     const hash = SDK.FHash({ name: "Digest", algorithm: "md5" }, agent)
+    // @ts-expect-error: no such setting
+    assert.throws(() => new SDK.Agent({ nmae: "Test" }))
     // @ts-expect-error: neither an output nor a declaration
     hash.in({ Data: 5 })
     // @ts-expect-error: no such event
