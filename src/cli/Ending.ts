@@ -49,12 +49,17 @@ export const told =
     })
 
 /** The exit code of a whole program. What nobody foresaw is told without a stack, which `--log-level debug` shows. */
-export const codeOfCause = (cause: Cause.Cause<unknown>, json: boolean): Effect.Effect<number> => {
+export const codeOfCause = (
+  cause: Cause.Cause<unknown>,
+  json: boolean,
+  hint: () => string
+): Effect.Effect<number> => {
   const failure = Option.getOrUndefined(Cause.failureOption(cause))
   if (failure instanceof Ended) return Effect.succeed(failure.code)
   if (isValidationError(failure)) {
     const { error } = failure as { readonly error: unknown }
-    return Effect.as(json ? Console.log(toJson({ _tag: "UsageError", message: textOf(error) })) : Effect.void, 2)
+    const told = json ? Console.log(toJson({ _tag: "UsageError", message: textOf(error) })) : Console.error(hint())
+    return Effect.as(told, 2)
   }
   const defect = Cause.squash(cause)
   const message = defect instanceof Error ? defect.message : String(defect)

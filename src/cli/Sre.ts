@@ -2,16 +2,16 @@
 import * as Args from "@effect/cli/Args"
 import * as Command from "@effect/cli/Command"
 import * as HelpDoc from "@effect/cli/HelpDoc"
-import * as Span from "@effect/cli/HelpDoc/Span"
 import * as Options from "@effect/cli/Options"
 import * as ValidationError from "@effect/cli/ValidationError"
 import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
 import * as NodePath from "@effect/platform-node/NodePath"
 import * as NodeTerminal from "@effect/platform-node/NodeTerminal"
-import { Console, Effect, Layer, Logger, LogLevel, Schema } from "effect"
+import { Config, Console, Effect, Layer, Logger, LogLevel, Schema } from "effect"
 import { stripVTControlCharacters } from "node:util"
 import * as Candidate from "../security/Candidate.ts"
 import { codeOfCause, type Failure, told, untilStopped } from "./Ending.ts"
+import * as Help from "./Help.ts"
 import { version } from "./Version.ts"
 
 /** A command: where its code is, and whether it answers for programs. */
@@ -35,10 +35,12 @@ const candidate = (text: string, problem: string) =>
 
 const json = Options.boolean("json").pipe(Options.withDescription("Answer with JSON on standard output, errors too."))
 const config = Options.text("config").pipe(
+  Options.withPseudoName("FILE"),
   Options.withDescription("The configuration of the system. Default: SRE_CONFIG, else sre.config.json or .yaml here."),
   Options.optional
 )
 const as = Options.text("as").pipe(
+  Options.withPseudoName("WHO"),
   Options.withDescription("Who is asking: user:ID, agent:ID or team:ID. Default: user:local."),
   Options.mapEffect((text) => candidate(text, `--as: expected user:ID, agent:ID or team:ID, got "${text}"`)),
   Options.withDefault(Candidate.user("local"))
@@ -59,6 +61,7 @@ const run = Command.make("run", {
   file,
   endpoint: Args.text({ name: "ENDPOINT" }).pipe(Args.withDescription("Name of one of the agent's endpoints.")),
   input: Options.text("input").pipe(
+    Options.withPseudoName("JSON"),
     Options.withDescription("The inputs by name: JSON, @file, or - for standard input."),
     Options.optional
   ),
@@ -81,10 +84,12 @@ const debug = Command.make("debug", {
     Args.optional
   ),
   component: Options.text("component").pipe(
+    Options.withPseudoName("ID"),
     Options.withDescription("In place of an endpoint: this component alone."),
     Options.optional
   ),
   input: Options.text("input").pipe(
+    Options.withPseudoName("JSON"),
     Options.withDescription("The inputs by name: JSON or @file."),
     Options.optional
   ),
@@ -98,8 +103,13 @@ const debug = Command.make("debug", {
 const prompt = Command.make("prompt", {
   file,
   text: Args.text({ name: "TEXT" }).pipe(Args.withDescription("What to say to the agent.")),
-  model: Options.text("model").pipe(Options.withDescription("In place of the agent's own model."), Options.optional),
+  model: Options.text("model").pipe(
+    Options.withPseudoName("NAME"),
+    Options.withDescription("In place of the agent's own model."),
+    Options.optional
+  ),
   conversation: Options.text("conversation").pipe(
+    Options.withPseudoName("ID"),
     Options.withDescription("Go on with the conversation of this id, and keep it."),
     Options.optional
   ),
@@ -111,6 +121,7 @@ const prompt = Command.make("prompt", {
 )
 
 const port = Options.integer("port").pipe(
+  Options.withPseudoName("PORT"),
   Options.mapEffect((port) =>
     port >= 0 && port <= 65_535
       ? Effect.succeed(port)
@@ -138,14 +149,18 @@ const serve = Command.make("serve", {
   paths,
   port: port.pipe(Options.withDescription("Default: 4111. 0 takes any free one."), Options.optional),
   host: Options.text("host").pipe(
+    Options.withPseudoName("ADDRESS"),
     Options.withDescription("Address to listen on. Default: 127.0.0.1."),
     Options.optional
   ),
   auth: Options.choice("auth", ["local", "account"]).pipe(
-    Options.withDescription("local: this machine only, everybody is user:local. account: API keys and tokens."),
+    Options.withDescription(
+      "local: this machine only, everybody is user:local. account: API keys and tokens. Default: local."
+    ),
     Options.withDefault("local" as const)
   ),
   owner: Options.text("owner").pipe(
+    Options.withPseudoName("WHO"),
     Options.withDescription(
       "Who may watch, debug and hold all runs, like user:ann. Default: user:local, with account nobody."
     ),
@@ -153,7 +168,8 @@ const serve = Command.make("serve", {
     Options.optional
   ),
   cors: Options.text("cors").pipe(
-    Options.withDescription("Origin whose pages may use the server, like https://example.com."),
+    Options.withPseudoName("ORIGIN"),
+    Options.withDescription("Origin whose pages may use the server, like https://example.com; once for each."),
     Options.repeated,
     Options.mapEffect(Effect.forEach((origin) =>
       URL.canParse(origin) && new URL(origin).origin === origin
@@ -170,6 +186,7 @@ const serve = Command.make("serve", {
 const secrets = {
   as,
   team: Options.text("team").pipe(
+    Options.withPseudoName("ID"),
     Options.withDescription("The secrets of this team."),
     Options.mapEffect((id) => candidate(`team:${id}`, `--team: expected the id of a team, got "${id}"`)),
     Options.optional
@@ -178,29 +195,33 @@ const secrets = {
   json
 }
 
+const setSecret = Command.make(
+  "set",
+  { name: Args.text({ name: "NAME" }).pipe(Args.withDescription("What the secret is called.")), ...secrets },
+  stoppable(async () => (await import("./commands/vault.ts")).set)
+).pipe(Command.withDescription("Keeps a secret, read from standard input or typed unseen."))
+
+const listSecrets = Command.make(
+  "list",
+  secrets,
+  stoppable(async () => (await import("./commands/vault.ts")).list)
+).pipe(Command.withDescription("Names of the secrets one may use; never their values."))
+
+const convert = Command.make(
+  "convert",
+  {
+    file: Args.text({ name: "FILE" }).pipe(
+      Args.withDescription("Default: vault.json in the data folder."),
+      Args.optional
+    ),
+    json
+  },
+  stoppable(async () => (await import("./commands/vault.ts")).convert)
+).pipe(Command.withDescription("Encrypts a vault file in plain text, in place."))
+
 const vault = Command.make("vault").pipe(
   Command.withDescription("Secrets of users, teams and agents."),
-  Command.withSubcommands([
-    Command.make(
-      "set",
-      { name: Args.text({ name: "NAME" }), ...secrets },
-      stoppable(async () => (await import("./commands/vault.ts")).set)
-    ).pipe(Command.withDescription("Keeps a secret, read from standard input or typed unseen.")),
-    Command.make("list", secrets, stoppable(async () => (await import("./commands/vault.ts")).list)).pipe(
-      Command.withDescription("Names of the secrets one may use; never their values.")
-    ),
-    Command.make(
-      "convert",
-      {
-        file: Args.text({ name: "FILE" }).pipe(
-          Args.withDescription("Default: vault.json in the data folder."),
-          Args.optional
-        ),
-        json
-      },
-      stoppable(async () => (await import("./commands/vault.ts")).convert)
-    ).pipe(Command.withDescription("Encrypts a vault file in plain text, in place."))
-  ])
+  Command.withSubcommands([setSecret, listSecrets, convert])
 )
 
 const components = Command.make(
@@ -212,11 +233,40 @@ const components = Command.make(
   stoppable(async () => (await import("./commands/components.ts")).run)
 ).pipe(Command.withDescription("Lists what agents can be made of, with settings and ports."))
 
-const program = Command.make("sre").pipe(
+const whole = Command.make("sre").pipe(
   Command.withDescription("Runs AI agents written as .smyth documents."),
-  Command.withSubcommands([check, run, debug, prompt, signIn, serve, vault, components]),
-  Command.run({ name: "sre", version, executable: "sre", summary: Span.text("an operating system for AI agents") })
+  Command.withSubcommands([check, run, debug, prompt, signIn, serve, vault, components])
 )
+
+const program = Command.run(whole, { name: "sre", version, executable: "sre" })
+
+const help: Help.Topic = {
+  name: "sre",
+  command: whole,
+  examples: ["serve agent.smyth", `run agent.smyth greet --input '{"name":"Ann"}'`, "help run"],
+  topics: [
+    { name: "check", command: check, examples: ["agent.smyth", "agents/ --json"] },
+    {
+      name: "run",
+      command: run,
+      examples: [`agent.smyth greet --input '{"name":"Ann"}'`, "agent.smyth greet --input @ann.json --json"]
+    },
+    { name: "debug", command: debug, examples: [`agent.smyth greet --input '{"name":"Ann"}'`] },
+    { name: "prompt", command: prompt, examples: [`agent.smyth "Who are you?" --conversation first`] },
+    { name: "sign-in", command: signIn, examples: ["agent.smyth MCPClient_1"] },
+    { name: "serve", command: serve, examples: ["agents/ --port 8080", "agent.smyth --auth account --host 0.0.0.0"] },
+    {
+      name: "vault",
+      command: vault,
+      topics: [
+        { name: "set", command: setSecret, examples: ["OPENAI_API_KEY < key.txt"] },
+        { name: "list", command: listSecrets },
+        { name: "convert", command: convert }
+      ]
+    },
+    { name: "components", command: components, examples: ["", "GenAILLM FHash"] }
+  ]
+}
 
 /** Logs go to standard error, where `--log-level` lets them. */
 const surroundings = Layer.mergeAll(
@@ -227,21 +277,26 @@ const surroundings = Layer.mergeAll(
 )
 
 /** Runs `node sre …arguments` and gives the exit code. */
-export const sre = (argv: ReadonlyArray<string>): Effect.Effect<number> =>
-  Effect.as(program(argv), 0).pipe(
-    Effect.catchAllCause((cause) => codeOfCause(cause, argv.includes("--json"))),
+export const sre = (argv: ReadonlyArray<string>): Effect.Effect<number> => {
+  const words = argv.slice(2)
+  const page = words[0] === "--version" ? version : Help.asked(help, words)
+  return (page === undefined ? program(argv) : Console.log(page)).pipe(
+    Effect.as(0),
+    Effect.catchAllCause((cause) => codeOfCause(cause, words.includes("--json"), () => Help.hint(help, words))),
     uncoloured,
     Effect.provide(surroundings),
     Logger.withMinimumLogLevel(LogLevel.Warning)
   )
+}
 
-/** Help is written with colours; they are for terminals. */
+/** What is refused is written with colours and an empty line after it; colours are for terminals, where they are wanted. */
 const uncoloured = <A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
-  Console.consoleWith((usual) => {
-    const { error, log } = usual
-    return Console.withConsole(self, {
-      ...usual,
-      log: process.stdout.isTTY ? log : (text: string) => log(stripVTControlCharacters(text)),
-      error: process.stderr.isTTY ? error : (text: string) => error(stripVTControlCharacters(text))
-    })
-  })
+  Effect.flatMap(
+    Effect.orElseSucceed(Config.string("NO_COLOR"), () => ""),
+    (unwanted) =>
+      Console.consoleWith((usual) => {
+        const plain = unwanted !== "" || !process.stderr.isTTY
+        const error = (text: string) => usual.error((plain ? stripVTControlCharacters(text) : text).trimEnd())
+        return Console.withConsole(self, { ...usual, error })
+      })
+  )

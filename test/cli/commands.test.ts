@@ -18,7 +18,40 @@ describe("sre", { timeout: 60_000 }, () => {
       assert.match((yield* sre("--completions", "bash")).out, /complete -F/)
       const unknown = yield* sre("chek", "x.smyth")
       assert.deepStrictEqual({ code: unknown.code, out: unknown.out }, { code: 2, out: "" })
-      assert.include(unknown.err, "check")
+      assert.include(unknown.err, "Did you mean check? sre --help shows how it is used.")
+    }))
+
+  it.scopedLive("has a page for every command, asked for in any way", () =>
+    Effect.gen(function*() {
+      const { sre } = yield* workspace
+      const page = yield* sre("run", "--help")
+      assert.match(page.out, /^sre run FILE ENDPOINT \[options\]\n\nCalls an endpoint of an agent/)
+      assert.include(page.out, "--input JSON         The inputs by name: JSON, @file, or - for standard input.\n")
+      assert.include(page.out, "--method GET | POST")
+      assert.include(page.out, `sre run agent.smyth greet --input '{"name":"Ann"}'`)
+      for (const line of page.out.split("\n")) assert.isAtMost(line.length, 100)
+      assert.deepStrictEqual(yield* sre("help", "run"), page)
+      assert.deepStrictEqual(yield* sre("run", "x.smyth", "-h"), page)
+      const group = yield* sre("vault")
+      assert.match(group.out, /^sre vault COMMAND \[options\]\n(.|\n)*\n  set {6}Keeps a secret/)
+      assert.match((yield* sre("vault", "convert", "--help")).out, /^sre vault convert \[FILE\] \[options\]\n/)
+      assert.match((yield* sre("serve", "--help")).out, /^sre serve FILE\.\.\. \[options\]\n/)
+      assert.deepStrictEqual(yield* sre(), yield* sre("--help"))
+    }))
+
+  it.scopedLive("says of words it does not take what was meant, and where the help is", () =>
+    Effect.gen(function*() {
+      const { sre } = yield* workspace
+      assert.deepStrictEqual(yield* sre("run"), {
+        code: 2,
+        out: "",
+        err: "Missing argument <FILE>\nsre run --help shows how it is used.\n"
+      })
+      const misspelt = yield* sre("run", "digest.smyth", "digest", "--inptu", "{}")
+      assert.deepStrictEqual([misspelt.code, misspelt.out], [2, ""])
+      assert.include(misspelt.err, "Did you mean --input? sre run --help shows how it is used.")
+      const inGroup = yield* sre("vault", "lst")
+      assert.match(inGroup.err, /\nDid you mean list\? sre vault --help shows how it is used\.\n$/)
     }))
 
   it.scopedLive("prompt streams the answer; without a key it says in one line that Echo answers", () =>
@@ -91,6 +124,10 @@ describe("sre", { timeout: 60_000 }, () => {
       const unknown = yield* sre("components", "FHsh")
       assert.strictEqual(unknown.code, 1)
       assert.match(unknown.err, /Did you mean "FHash"/)
-      assert.match((yield* sre("components")).out, /^FSleep +\S/m)
+      const { out } = yield* sre("components")
+      assert.match(out, /^FSleep +\S/m)
+      const names = out.trimEnd().split("\n").map((line) => line.slice(0, line.indexOf(" ")))
+      assert.deepStrictEqual(names, [...names].sort((a, b) => a.localeCompare(b, "en")))
+      assert.deepInclude(hash.schemas.settings, { required: ["algorithm"] })
     }))
 })

@@ -57,7 +57,7 @@ describe("sre run", { timeout: 60_000 }, () => {
       assert.deepStrictEqual(input, {
         code: 2,
         out: "",
-        err: "--input is not JSON: ColonExpected at line 1, column 8\n"
+        err: "--input is not JSON: expected a colon at line 1, column 8, found the end\n"
       })
       const as = yield* sre("run", "digest.smyth", "digest", "--as", "bob", "--json")
       assert.strictEqual(as.code, 2)
@@ -83,7 +83,10 @@ describe("sre run", { timeout: 60_000 }, () => {
     Effect.gen(function*() {
       const { start } = yield* workspace
       const waiting = yield* start(["run", "digest.smyth", "digest", "--input", "-", "--events"])
-      yield* Effect.sleep("4 seconds")
+      // More than a pipe holds: it is written when somebody reads.
+      yield* Effect.async<void>((resume) => {
+        waiting.child.stdin!.write(" ".repeat(500_000), () => resume(Effect.void))
+      })
       waiting.child.kill("SIGINT")
       const { code, err } = yield* waiting.ended
       assert.deepStrictEqual({ code, err }, { code: 130, err: "stopped by SIGINT\n" })

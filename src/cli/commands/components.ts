@@ -3,6 +3,7 @@ import { Console, Effect, Either, ParseResult, Schema } from "effect"
 import { isSet } from "../../agents/AgentDocument.ts"
 import * as Ports from "../../agents/Ports.ts"
 import type * as Component from "../../components/Component.ts"
+import * as JsonSchema from "../../components/JsonSchema.ts"
 import { builtIn } from "../../components/registry.ts"
 import { didYouMean } from "../../kernel/Nearest.ts"
 
@@ -23,7 +24,7 @@ export class UnknownComponent extends Schema.TaggedError<UnknownComponent>()("Un
 }
 
 export const run = Effect.fnUntraced(function*({ json, names }: Options) {
-  const all: ReadonlyArray<Component.Any> = builtIn
+  const all: ReadonlyArray<Component.Any> = [...builtIn].sort((a, b) => a.name.localeCompare(b.name, "en"))
   const chosen = names.length === 0 ? all : yield* Effect.forEach(names, (name) => {
     const found = all.find((one) => [one.name, ...one.aliases].includes(name))
     return found !== undefined
@@ -66,7 +67,8 @@ const describe = (component: Component.Any) => {
       name: port.name,
       type: Ports.outputType(port, record, component)
     })),
-    openOutputs: component.openOutputs
+    openOutputs: component.openOutputs,
+    schemas: JsonSchema.of(component)
   }
 }
 
