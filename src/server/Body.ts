@@ -3,7 +3,7 @@ import type * as HttpServerRequest from "@effect/platform/HttpServerRequest"
 import { Effect, Either, ParseResult, type Schema } from "effect"
 import { isUtf8 } from "node:buffer"
 import { Readable } from "node:stream"
-import { issuesOf } from "../kernel/Issues.ts"
+import { type SettingIssue, settingIssuesOf } from "../kernel/Issues.ts"
 import * as JsonText from "../kernel/JsonText.ts"
 import type { FileObject } from "../subsystems/io/Files.ts"
 import { BodyTooLarge, MalformedRequest, UnsupportedContentType } from "./Failures.ts"
@@ -37,17 +37,37 @@ export const read = (
       : parse(bytes))
 }
 
-/** A body of this server's own endpoints: what does not fit is named, and unless told otherwise what nobody reads. */
-export const decode = <A, I>(schema: Schema.Schema<A, I>, onExcessProperty: "error" | "ignore" = "error") => {
-  const decoded = ParseResult.decodeUnknown(schema, { errors: "all", onExcessProperty })
+/** A body of this server's own endpoints: what does not fit is named, and so is what nobody reads. */
+export const decode = <A, I>(schema: Schema.Schema<A, I>) => {
+  const decoded = ParseResult.decodeUnknown(schema, { errors: "all", onExcessProperty: "error" })
   return (request: HttpServerRequest.HttpServerRequest, maxBytes: number): Effect.Effect<A, BodyError> =>
-    Effect.flatMap(read(request, maxBytes), (body) =>
-      Effect.mapError(decoded(body), (issue) =>
-        new MalformedRequest({
-          problem: issuesOf(issue)
-            .map(({ message, path }) => path.length === 0 ? message : `${path.join(".")}: ${message}`).join("; ")
-        })))
+    Effect.flatMap(
+      read(request, maxBytes),
+      (body) =>
+        Effect.mapError(
+          decoded(body),
+          (issue) => new MalformedRequest({ problem: settingIssuesOf(issue).map(problemOf).join("; ") })
+        )
+    )
 }
+
+const problemOf = ({ accepted, message, path }: SettingIssue): string =>
+  [
+    path.length === 0 ? message : `${path.join(".")}: ${message}`,
+    ...(accepted === undefined ? [] : [`Accepted: ${accepted.join(", ")}`])
+  ].join(" ")
+
+/** For endpoints that need none: who says something there would take it for heard. */
+export const none = (
+  request: HttpServerRequest.HttpServerRequest,
+  maxBytes: number
+): Effect.Effect<void, BodyError> =>
+  Effect.flatMap(read(request, maxBytes), (body) => {
+    const [key] = Object.keys(Object(body))
+    return key === undefined
+      ? Effect.void
+      : Effect.fail(new MalformedRequest({ problem: `${key}: this endpoint takes nothing from its body` }))
+  })
 
 /** Refused by its announced length, else as soon as more than `maxBytes` have come. */
 export const bytesOf = (

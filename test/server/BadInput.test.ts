@@ -162,6 +162,12 @@ const cases: Readonly<Record<string, Case>> = {
   ],
   "an agent that is none": [(url) => post(`${url}/agents/a2/api/good`, {}), 404, "AgentNotFound", /"a2"/],
   "a path that is none": [(url) => post(`${url}/agent`, {}), 404, "RouteNotFound", /openapi\.json/],
+  "a setting of a chat that is none": [
+    chat({ conversationID: "c1" }),
+    400,
+    "MalformedRequest",
+    /conversationID: there is no such setting\. Did you mean "conversationId"\? Accepted: message, conversationId, /
+  ],
   "no message": [chat({ message: "" }), 400, "MalformedRequest", /message/],
   "a model that is none": [chat({ model: "fin" }), 422, "ModelNotFound", /Did you mean "fine"/],
   "a model with an endless name": [chat({ model: "x".repeat(900_000) }), 422, "ModelNotFound", /Unknown model/],

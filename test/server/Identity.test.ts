@@ -55,8 +55,8 @@ describe("with an account", () => {
       for (const path of ["/agents/a1", "/agents/a1/openapi.json"]) {
         assert.strictEqual((yield* send(`${url}${path}`, { headers })).status, 404)
       }
-      for (const path of ["/agents/a1/api/echo", "/agents/a1/chat"]) {
-        const { json, status } = yield* post(`${url}${path}`, { text: "x", message: "x" }, headers)
+      for (const [path, body] of [["api/echo", { text: "x" }], ["chat", { message: "x" }]] as const) {
+        const { json, status } = yield* post(`${url}/agents/a1/${path}`, body, headers)
         assert.strictEqual(status, 404)
         assert.deepStrictEqual(json.available, [])
       }

@@ -2,10 +2,11 @@
 import * as HttpApiBuilder from "@effect/platform/HttpApiBuilder"
 import * as HttpServerRequest from "@effect/platform/HttpServerRequest"
 import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
-import { Effect, Option, Stream } from "effect"
+import { Effect, Option } from "effect"
 import * as AgentDefinition from "../../agents/AgentDefinition.ts"
 import { Agents, type LoadedAgent } from "../../agents/Agents.ts"
 import * as Candidate from "../../security/Candidate.ts"
+import * as Conversation from "../../subsystems/llm/Conversation.ts"
 import * as AgentOpenApi from "../AgentOpenApi.ts"
 import { type Agent, Api, ChatRequest } from "../Api.ts"
 import * as Body from "../Body.ts"
@@ -35,18 +36,13 @@ export const layer = (maxBodyBytes: number) =>
               const chat = yield* chatRequest(request, maxBodyBytes)
               const events = Candidate.streamAs(agents.prompt(path.id, chat), asker)
               if (accepts(request, "application/json") && !accepts(request, "text/event-stream")) {
-                const text = yield* Stream.runFold(
-                  events,
-                  "",
-                  (text, event) => event.type === "end" ? event.text : text
-                )
-                return HttpServerResponse.unsafeJson({ text })
+                return HttpServerResponse.unsafeJson({ text: yield* Conversation.answerOf(events) })
               }
               return yield* Sse.response(events, (event) => ({ event: event.type, data: event }))
             }).pipe(outside)
           ))))
 
-const chatRequest = Body.decode(ChatRequest, "ignore")
+const chatRequest = Body.decode(ChatRequest)
 
 export const summary = (agent: LoadedAgent): Agent => ({
   id: agent.id,

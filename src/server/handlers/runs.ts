@@ -63,8 +63,20 @@ export const layer = (maxBodyBytes: number, monitors: Monitors) =>
                 : yield* Sse.response(events, RunEvents.frame, () => id)
             }))
           ))
-        .handle("pause", ({ path }) => asAsker(() => outside(agents.pause(refOf(path)))))
-        .handle("resume", ({ path }) => asAsker(() => outside(agents.resume(refOf(path)))))
+        .handleRaw("pause", ({ path, request }) =>
+          asAsker(() =>
+            outside(Effect.gen(function*() {
+              yield* Body.none(request, maxBodyBytes)
+              return json()(yield* agents.pause(refOf(path)))
+            }))
+          ))
+        .handleRaw("resume", ({ path, request }) =>
+          asAsker(() =>
+            outside(Effect.gen(function*() {
+              yield* Body.none(request, maxBodyBytes)
+              return json()(yield* agents.resume(refOf(path)))
+            }))
+          ))
         .handleRaw("step", ({ path, request }) =>
           asAsker(() =>
             outside(Effect.gen(function*() {

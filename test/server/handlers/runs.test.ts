@@ -60,7 +60,12 @@ describe("runs in the background", () => {
       const events = yield* listen(`${run}/events`, by("bob"))
       yield* Deferred.succeed(release, undefined)
       yield* events.until(/RunPaused|RunEnded/)
-      yield* post(`${run}/resume`, {}, by("bob"))
+      for (const what of ["pause", "resume"]) {
+        const { json, status } = yield* post(`${run}/${what}`, { inject: { P: { out: 1 } } }, by("bob"))
+        assert.deepStrictEqual([status, json.error], [400, "MalformedRequest"])
+        assert.include(json.message, "inject: this endpoint takes nothing from its body")
+      }
+      yield* send(`${run}/resume`, { method: "POST", headers: by("bob") })
       assert.strictEqual((yield* resultOf(run, by("bob"))).status, 200)
 
       const other = yield* start(url, "pair", by("ann"), { debug: { hold: true } })
