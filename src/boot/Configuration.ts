@@ -13,10 +13,11 @@ import { imagesConnectors } from "../connectors/images/providers.ts"
 import { llmConnectors } from "../connectors/llm/providers.ts"
 import { dependents, foundations, subsystems } from "../connectors/registry.ts"
 import { speechConnectors } from "../connectors/speech/providers.ts"
-import { BootError } from "../kernel/BootError.ts"
+import { BootError, refused } from "../kernel/BootError.ts"
 import * as Connector from "../kernel/Connector.ts"
 import { ConnectorError } from "../kernel/ConnectorError.ts"
-import { issuesOf } from "../kernel/Issues.ts"
+import { settingIssuesOf } from "../kernel/Issues.ts"
+import { preview } from "../kernel/Json.ts"
 import * as JsonText from "../kernel/JsonText.ts"
 import { didYouMean } from "../kernel/Nearest.ts"
 import * as Embeddings from "../subsystems/llm/Embeddings.ts"
@@ -36,10 +37,12 @@ const Entry = Schema.Struct({
   /** Which of several entries answers the tag; the first when none says so. */
   Default: Schema.optional(Schema.Boolean),
   Settings: Schema.optional(Schema.Record({ key: Schema.String, value: Schema.Unknown }))
-})
-type Entry = typeof Entry.Type
+}).annotations({ identifier: `an entry like { "Connector": "…" }` })
+interface Entry extends Schema.Schema.Type<typeof Entry> {
+  /** Where it stands: `Storage`, or `Storage[1]`. */
+  readonly path: string
+}
 
-export const SreConfig = Schema.Record({ key: Schema.String, value: Schema.Union(Entry, Schema.Array(Entry)) })
 /** As the documents write it; decoded and checked at boot. */
 export type SreConfig = Readonly<Record<string, EntryInput | ReadonlyArray<EntryInput>>>
 interface EntryInput {
@@ -124,28 +127,40 @@ const withEnvironment = (
 const known = { ...foundations, ...subsystems, ...dependents }
 type Key = keyof typeof known
 
+/** By the name of the service in a configuration. */
+const connectorsOf: ReadonlyMap<string, ReadonlyArray<Connector.Any>> = new Map<string, ReadonlyArray<Connector.Any>>([
+  ...Object.values(known).map(({ connectors, name }) => [name, connectors] as const),
+  ["LLM", llmConnectors],
+  ["Embeddings", embeddingsConnectors],
+  ["Images", imagesConnectors],
+  ["Speech", speechConnectors]
+])
+
+const decodeEntry = ParseResult.decodeUnknown(Entry, { errors: "all", onExcessProperty: "error" })
+
+const entriesOf = (service: string, given: unknown): Effect.Effect<ReadonlyArray<Entry>, BootError> =>
+  Effect.forEach(Arr.ensure(given), (one, position) => {
+    const path = Array.isArray(given) ? `${service}[${position}]` : service
+    return Effect.mapBoth(decodeEntry(one), {
+      onSuccess: (entry) => ({ ...entry, path }),
+      onFailure: (issue) => {
+        const [first, ...others] = settingIssuesOf(issue)
+        const accepted = connectorsOf.get(service)!.map(({ name }) => name)
+        return refused({ service, path }, first.path[0] === "Connector" ? [{ ...first, accepted }] : [first, ...others])
+      }
+    })
+  })
+
 const plan = (config: unknown) =>
   Effect.gen(function*() {
-    const entries = yield* Effect.mapError(
-      ParseResult.decodeUnknown(SreConfig, { errors: "all", onExcessProperty: "error" })(config),
-      (issue) => {
-        // That a list of entries would do as well is no news for whoever wrote one.
-        const all = issuesOf(issue)
-        const one = all.filter(({ message }) => !message.startsWith("Expected ReadonlyArray<"))
-        const issues = one.length === 0 ? all : one
-        return new BootError({
-          service: String(issues[0]?.path[0] ?? "configuration"),
-          path: issues[0]?.path.join(".") ?? "",
-          problem: issues.map(({ message, path }) => `${path.join(".")}: ${message}`).join("; "),
-          accepted: ["Connector", "Id", "Default", "Settings"]
-        })
-      }
-    )
+    if (!isRecord(config)) return yield* malformed(config)
+    const unknown = Object.keys(config).find((service) => !connectorsOf.has(service))
+    if (unknown !== undefined) return yield* unknownService(unknown)
     const chosen: { -readonly [K in keyof Layers]: Layers[K] } = {}
     const named: Array<Layer.Layer<never, unknown, Boot>> = []
     const names: { -readonly [K in keyof Names]: string } = {}
-    for (const [service, given] of Object.entries(entries)) {
-      const list: ReadonlyArray<Entry> = Array.isArray(given) ? given : [given as Entry]
+    for (const [service, given] of Object.entries(config)) {
+      const list = yield* entriesOf(service, given)
       if (service === "LLM") {
         chosen.llm = opened(Layer.provide(LLM.layer, yield* providers(list)))
         continue
@@ -163,16 +178,14 @@ const plan = (config: unknown) =>
         chosen.embeddings = opened(Layer.provide(Embeddings.layer, yield* embedders(list)))
         continue
       }
-      const key = Object.keys(known).find((one) => known[one as Key].name === service) as Key | undefined
-      if (key === undefined) return yield* unknownService(service)
+      const key = Object.keys(known).find((one) => known[one as Key].name === service) as Key
       yield* oneDefault(service, list)
       for (const [position, entry] of list.entries()) {
-        const path = Array.isArray(given) ? `${service}[${position}]` : service
-        const connector = yield* find(service, entry.Connector, known[key].connectors, path)
+        const connector = yield* find(service, entry, known[key].connectors)
         const layer = Layer.provide(
           Layer.fresh(opened(known[key].layer)),
-          connector.fromUnknown(entry.Settings, `${path}.Settings`)
-        ).pipe(Layer.mapError((error) => toBootError(error, path)))
+          connector.fromUnknown(entry.Settings, `${entry.path}.Settings`)
+        ).pipe(Layer.mapError((error) => toBootError(error, entry.path)))
         const answers = entry.Default ?? (position === 0 && list.every((one) => one.Default === undefined))
         if (answers) {
           chosen[key] = layer
@@ -226,15 +239,13 @@ const contracts = <const C extends ReadonlyArray<Connector.Any>>(
   list: ReadonlyArray<Entry>,
   connectors: C
 ) =>
-  Effect.forEach(list, (entry, position) => {
-    const path = `${service}[${position}]`
-    return Effect.map(
-      find(service, entry.Connector, connectors, path),
-      (connector) => connector.fromUnknown(entry.Settings, `${path}.Settings`)
-    )
-  })
+  Effect.forEach(list, (entry) =>
+    Effect.map(
+      find(service, entry, connectors),
+      (connector) => connector.fromUnknown(entry.Settings, `${entry.path}.Settings`)
+    ))
 
-const find = (service: string, name: string, connectors: ReadonlyArray<Connector.Any>, path: string) => {
+const find = (service: string, { Connector: name, path }: Entry, connectors: ReadonlyArray<Connector.Any>) => {
   const wanted = name.toLowerCase()
   const found = connectors.find((one) => [one.name, ...one.aliases].some((known) => known.toLowerCase() === wanted))
   const names = connectors.map((one) => one.name)
@@ -248,16 +259,14 @@ const find = (service: string, name: string, connectors: ReadonlyArray<Connector
   )
 }
 
+const malformed = (config: unknown) =>
+  new BootError({
+    service: "configuration",
+    problem: `expected an object of services, like { "Storage": { "Connector": "Local" } }; got ${preview(config)}`
+  })
+
 const unknownService = (service: string) => {
-  const names = [
-    ...Object.values(known).map(({ name }) => name),
-    "LLM",
-    "Embeddings",
-    "Images",
-    "Speech",
-    AgentsConfiguration.key,
-    ...GovernedConfiguration.keys
-  ]
+  const names = [...connectorsOf.keys(), AgentsConfiguration.key, ...GovernedConfiguration.keys]
   return new BootError({
     service,
     path: service,
@@ -307,7 +316,11 @@ const parseYaml = (path: string, source: string) =>
       new BootError({
         service: "configuration",
         path,
-        problem: cause instanceof Error ? cause.message : "not YAML",
+        // What follows is an excerpt, in which there may be secrets.
+        problem: cause instanceof Error ? cause.message.replace(/:\n.*/s, "") : "not YAML",
         cause
       })
   })
+
+const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
+  typeof value === "object" && value !== null && !Array.isArray(value)

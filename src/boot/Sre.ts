@@ -68,9 +68,12 @@ export type Choices =
     readonly speech?: Layer.Layer<Speech.Speech, unknown>
   }
 
-export interface Options {
-  /** Components of one's own, beside the built-in ones; one of the same name replaces a built-in. */
-  readonly components?: ReadonlyArray<Component.Any>
+export interface Options<R = Services> {
+  /**
+   * Components of one's own, beside the built-in ones; one of the same name replaces a built-in. What they ask for that is not
+   * of this system, the layer asks for.
+   */
+  readonly components?: ReadonlyArray<Component.Any<R>>
   readonly agents?: Omit<Agents.AgentsOptions, "components">
   /** Budgets, limits and the like of calls of models, for all services that ask their providers as those of this system do. */
   readonly governed?: Governed.Settings
@@ -79,11 +82,15 @@ export interface Options {
 type Errors<C> = { [K in keyof C]-?: NonNullable<C[K]> extends Layer.Layer<infer _, infer E> ? E : never }[keyof C]
 
 /** One layer with every service: `Sre.layer({ storage: S3StorageLive, cache: RedisCacheLive })`. */
-export const layer = <C extends Choices>(
+export const layer = <C extends Choices = Record<never, never>, R = Services>(
   choices?: C,
-  options: Options = {}
-): Layer.Layer<Sre, Errors<C> | BootError | ConnectorError> =>
-  compose((choices ?? {}) as Layers, options) as unknown as Layer.Layer<Sre, Errors<C> | BootError | ConnectorError>
+  options: Options<R> = {}
+): Layer.Layer<Sre, Errors<C> | BootError | ConnectorError, Exclude<R, Services>> =>
+  compose((choices ?? {}) as Layers, options as Options) as unknown as Layer.Layer<
+    Sre,
+    Errors<C> | BootError | ConnectorError,
+    Exclude<R, Services>
+  >
 
 /** The layers of a configuration or of an app, by the key of the service; whatever is not there gets its default. */
 export type Layers = { readonly [K in keyof Choices]: Layer.Layer<never, unknown> }

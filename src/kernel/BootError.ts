@@ -1,5 +1,6 @@
 /** Why the system did not start: one error for wrong names, wrong settings, missing packages and unreachable backends. */
-import { Schema } from "effect"
+import { type Array, Schema } from "effect"
+import type { SettingIssue } from "./Issues.ts"
 
 export class BootError extends Schema.TaggedError<BootError>()("BootError", {
   /** Service as in the configuration, e.g. `Storage`. */
@@ -15,7 +16,31 @@ export class BootError extends Schema.TaggedError<BootError>()("BootError", {
 }) {
   override get message(): string {
     const where = this.path ?? [this.service, this.connector].filter((part) => part !== undefined).join(" / ")
-    const accepted = this.accepted === undefined ? "" : ` Accepted: ${this.accepted.join(", ")}.`
+    const end = /[.?!]$/.test(this.problem) ? "" : "."
+    const accepted = this.accepted === undefined ? "" : `${end} Accepted: ${this.accepted.join(", ")}.`
     return `Cannot start ${where}: ${this.problem}${accepted}`
   }
+}
+
+/**
+ * Of what is at `path` a schema refused something: the error names the place all of it is in. That a setting is missing is no
+ * news beside one that is misspelt.
+ */
+export const refused = (
+  at: { readonly service: string; readonly connector?: string; readonly path: string },
+  issues: Array.NonEmptyReadonlyArray<SettingIssue>
+): BootError => {
+  const [{ accepted, path }, ...others] = issues
+  const told = [issues[0], ...others.filter(({ message }) => accepted === undefined || message !== "is missing")]
+  const differs = path.findIndex((key, position) => told.some((one) => one.path[position] !== key))
+  const shared = differs < 0 ? path.length : differs
+  return new BootError({
+    ...at,
+    path: [at.path, ...path.slice(0, shared)].join("."),
+    problem: told.map((one) => {
+      const place = one.path.slice(shared).join(".")
+      return place === "" ? one.message : `${place}: ${one.message}`
+    }).join("; "),
+    ...(accepted === undefined ? {} : { accepted })
+  })
 }

@@ -10,13 +10,12 @@ import {
   Option,
   ParseResult,
   Schema,
-  type SchemaAST,
   Scope
 } from "effect"
 import { createRequire } from "node:module"
-import { BootError } from "./BootError.ts"
+import { BootError, refused } from "./BootError.ts"
 import { ConnectorError } from "./ConnectorError.ts"
-import { issuesOf } from "./Issues.ts"
+import { settingIssuesOf } from "./Issues.ts"
 import { didYouMean } from "./Nearest.ts"
 
 export interface Connector<Name extends string, ContractId, ServiceId, Settings, Encoded, E> {
@@ -47,24 +46,15 @@ export const make = <const Name extends string, ContractId, Contract, ServiceId,
   readonly make: (settings: Settings) => Effect.Effect<Contract, E, Scope.Scope>
 }): Connector<Name, ContractId, ServiceId, Settings, Encoded, E> => {
   const service = options.contract.key.replace(/^.*\//, "").replace(/Connector$/, "")
-  const decode = ParseResult.decodeUnknown(options.settings, { errors: "all" })
-  const names = propertyNames(options.settings)
+  const decode = ParseResult.decodeUnknown(options.settings, { errors: "all", onExcessProperty: "error" })
   const built = (settings: unknown, path: string) =>
     Layer.scoped(
       options.contract,
       decode(settings ?? {}).pipe(
-        Effect.mapError((error) => invalidSettings(service, options.name, path, error, names)),
+        Effect.mapError((issue) => refused({ service, connector: options.name, path }, settingIssuesOf(issue))),
         Effect.flatMap(options.make)
       )
     )
-  const fromUnknown = (settings: unknown, path: string) => {
-    const stray = Object.keys(settings ?? {}).find((key) => !names.includes(key))
-    if (stray === undefined) return built(settings, path)
-    const problem = `there is no such setting.${didYouMean(stray, names)}`
-    return Layer.fail(
-      new BootError({ service, connector: options.name, path: `${path}.${stray}`, problem, accepted: names })
-    )
-  }
   // Fresh: two instances of one service share the service's layer, and must not share what it builds.
   const guarded = Layer.fresh(options.service)
   const contract = (settings: Encoded) => built(settings, `${service}.Settings`)
@@ -73,7 +63,7 @@ export const make = <const Name extends string, ContractId, Contract, ServiceId,
     aliases: options.aliases ?? [],
     settings: options.settings,
     contract,
-    fromUnknown,
+    fromUnknown: built,
     layer: (settings) => Layer.provide(guarded, contract(settings)),
     layerConfig: (settings) =>
       Layer.provide(
@@ -207,31 +197,3 @@ export const named = <Id, S>(tag: Context.Tag<Id, S>, id: string): Effect.Effect
       })
     )
   })
-
-const invalidSettings = (
-  service: string,
-  connector: string,
-  path: string,
-  error: ParseResult.ParseIssue,
-  accepted: ReadonlyArray<string>
-) => {
-  const issues = issuesOf(error)
-  const first = issues[0]
-  return new BootError({
-    service,
-    connector,
-    path: [path, ...(first?.path ?? [])].join("."),
-    problem: issues.map((issue) => `${[path, ...issue.path].join(".")}: ${issue.message}`).join("; "),
-    accepted
-  })
-}
-
-const propertyNames = (schema: Schema.Schema.All): ReadonlyArray<string> =>
-  Array.from(new Set(namesIn(Schema.encodedSchema(schema as Schema.Schema.Any).ast)))
-
-const namesIn = (ast: SchemaAST.AST): ReadonlyArray<string> =>
-  ast._tag === "TypeLiteral"
-    ? ast.propertySignatures.map(({ name }) => String(name))
-    : ast._tag === "Union"
-    ? ast.types.flatMap(namesIn)
-    : []

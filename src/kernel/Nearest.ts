@@ -14,10 +14,18 @@ export const nearest = (name: string, accepted: Iterable<string>): ReadonlyArray
   for (const candidate of accepted) {
     if (++seen > maxNames) break
     if (candidate.length > maxLength) continue
-    const far = distance(wanted, candidate.toLowerCase())
+    const known = candidate.toLowerCase()
+    const far = isSwapped(wanted, known) ? 1 : distance(wanted, known)
     if (far <= Math.max(1, Math.floor(Math.max(candidate.length, wanted.length) / 2.5))) near.push({ candidate, far })
   }
   return near.sort((a, b) => a.far - b.far).slice(0, 3).map(({ candidate }) => candidate)
+}
+
+/** Two neighbours changed places, as happens most when one types fast. */
+const isSwapped = (one: string, other: string): boolean => {
+  if (one.length !== other.length) return false
+  const at = one.split("").findIndex((letter, position) => letter !== other[position])
+  return at >= 0 && one.slice(0, at) + one.charAt(at + 1) + one.charAt(at) + one.slice(at + 2) === other
 }
 
 /** ` Did you mean "x" or "y"?`, or nothing when no name is near. */

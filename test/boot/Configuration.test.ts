@@ -7,13 +7,13 @@ import { join } from "node:path"
 import { Boot } from "../../src/boot/Boot.ts"
 import { layerFromConfig, read } from "../../src/boot/Configuration.ts"
 
-const file = (text: string) =>
+const file = (text: string, name = "sre.config.json") =>
   Effect.gen(function*() {
     const folder = yield* Effect.acquireRelease(
       Effect.promise(() => mkdtemp(join(tmpdir(), "configuration-"))),
       (folder) => Effect.promise(() => rm(folder, { recursive: true }))
     )
-    const path = join(folder, "sre.config.json")
+    const path = join(folder, name)
     yield* Effect.promise(() => writeFile(path, text))
     return path
   })
@@ -34,6 +34,14 @@ describe("a configuration file", () => {
         { Connector: "Memory" },
         { Connector: "S3", Settings: { bucket: "b" } }
       ])
+    }))
+
+  it.scoped("that is malformed says where, and shows nothing of it", () =>
+    Effect.gen(function*() {
+      const json = yield* Effect.flip(read(yield* file(`{ "Vault": { "token": s3cret } }`)))
+      assert.match(json.message, /^Cannot start \/.*\/sre\.config\.json: expected a value at line 1, column 23$/)
+      const yaml = yield* Effect.flip(read(yield* file("Vault:\n  token: s3cret: x\n", "sre.config.yaml")))
+      assert.match(yaml.message, /^Cannot start \/.*\/sre\.config\.yaml: .* at line 2, column 10$/)
     }))
 
   it.scoped("says which variable is not set, and where it stands", () =>
@@ -85,12 +93,73 @@ describe("a setting that no connector has", () => {
       )
     }))
 
+  it.scoped("is refused at any depth, among those of its place alone", () =>
+    Effect.gen(function*() {
+      const Settings = { url: "rediss://127.0.0.1:1", tls: { caFiel: "ca.pem", servername: "redis" } }
+      const message = yield* refusal({ Cache: { Connector: "Redis", Settings } })
+      assert.match(message, /^Cannot start Cache\.Settings\.tls\.caFiel: there is no such setting\. .*Accepted: ca, /)
+      assert.notInclude(message, "cluster")
+      const tiers = [{ Connector: "RAM", Settings: { maxByte: 1 } }, { Connector: "LocalStorage" }]
+      assert.match(
+        yield* refusal({ Cache: { Connector: "Tiered", Settings: { tiers } } }),
+        /^Cannot start Cache\.Settings\.tiers\.0\.Settings\.maxByte: there is no such setting\. Did you mean "maxBytes"\?/
+      )
+      assert.match(
+        yield* refusal({
+          Log: { Connector: "SmythLog", Settings: { destination: "file", url: "http://127.0.0.1:1" } }
+        }),
+        /^Cannot start Log\.Settings\.url: there is no such setting\. Accepted: /
+      )
+      // Whoever is in a team without roles may do what the team may.
+      const data = { sales: { users: { ann: {} }, role: { clerk: [] } } }
+      assert.match(
+        yield* refusal({ Account: { Connector: "DummyAccount", Settings: { data } } }),
+        /^Cannot start Account\.Settings\.data\.sales\.role: there is no such setting\. Did you mean "roles"\?/
+      )
+    }))
+
   it.scoped("is named where an entry is malformed, and nothing else", () =>
     Effect.gen(function*() {
       const message = yield* refusal({ NKV: { Conector: "RAM" } })
-      assert.match(message, /NKV\.Conector: is unexpected, expected: "Connector"/)
-      assert.notInclude(message, "ReadonlyArray")
+      assert.strictEqual(
+        message,
+        `Cannot start NKV.Conector: there is no such setting. Did you mean "Connector"? ` +
+          `Accepted: Connector, Id, Default, Settings.`
+      )
     }))
+})
+
+describe("an entry that is none", () => {
+  const cases: ReadonlyArray<readonly [config: unknown, message: string | RegExp]> = [
+    [{ Storge: {} }, /^Cannot start Storge: unknown service "Storge"\. Did you mean "Storage"\? Accepted: /],
+    [{ agents: {} }, /^Cannot start agents: unknown service "agents"\. Did you mean "Agents"\?/],
+    [{ NKV: {} }, "Cannot start NKV.Connector: is missing. Accepted: LocalStorage, RAM, Redis, SQL."],
+    [{ LLM: [{ Connector: "OpenAI" }, {}] }, /^Cannot start LLM\[1\]\.Connector: is missing\. Accepted: .*OpenAI/],
+    [
+      { LLM: { Connector: "OpenIA" } },
+      /^Cannot start LLM\.Connector: unknown connector "OpenIA"\. Did you mean "OpenAI"/
+    ],
+    [{ NKV: "RAM" }, `Cannot start NKV: Expected an entry like { "Connector": "…" }, actual "RAM"`],
+    [{ NKV: [] }, "Cannot start NKV: the list is empty"],
+    [{ Agents: 5 }, "Cannot start Agents: expected an object of settings, got 5"],
+    [
+      { Agents: { maxRuns: "x", maxQueued: null } },
+      `Cannot start Agents: maxRuns: Expected number, actual "x"; maxQueued: Expected number, actual null`
+    ],
+    [
+      [],
+      `Cannot start configuration: expected an object of services, like { "Storage": { "Connector": "Local" } }; got []`
+    ]
+  ]
+
+  for (const [config, message] of cases) {
+    it.scoped(JSON.stringify(config), () =>
+      Effect.gen(function*() {
+        const error = yield* Effect.flip(Layer.build(layerFromConfig(config)))
+        if (typeof message === "string") assert.strictEqual(error.message, message)
+        else assert.match(error.message, message)
+      }))
+  }
 })
 
 it.scopedLive("what is booted by a configuration is named with its connectors, defaults too", () =>

@@ -45,8 +45,8 @@ describe("Images, Speech and Mcp of a system", () => {
     Effect.gen(function*() {
       const error = (config: unknown) =>
         Effect.flatMap(booted(config), (system) => Effect.flip(Effect.scoped(Layer.build(system))))
-      assert.deepInclude(yield* error({ Images: { Connector: "OpenAi2" } }), { path: "Images[0].Connector" })
-      assert.deepInclude(yield* error({ Speech: { Connector: "OpenAi2" } }), { path: "Speech[0].Connector" })
+      assert.deepInclude(yield* error({ Images: { Connector: "OpenAi2" } }), { path: "Images.Connector" })
+      assert.deepInclude(yield* error({ Speech: { Connector: "OpenAi2" } }), { path: "Speech.Connector" })
       const command = { Connector: "McpClient", Settings: { commands: { x: {} } } }
       assert.deepInclude(yield* error({ Mcp: command }), { path: "Mcp.Settings.commands.x.command" })
     }), 30_000)

@@ -66,7 +66,7 @@ describe("VectorDB and Embeddings of a system", () => {
       assert.deepInclude(unknown, { _tag: "BootError", path: "VectorDB.Connector" })
       assert.include(unknown.message, "Pinecone")
       const embedder = yield* boot({ Embeddings: { Connector: "OpenAi", Settings: { batchSize: 0 } } })
-      assert.deepInclude(embedder, { _tag: "BootError", path: "Embeddings[0].Settings.batchSize" })
+      assert.deepInclude(embedder, { _tag: "BootError", path: "Embeddings.Settings.batchSize" })
       const settings = yield* boot({ VectorDB: { Connector: "Pinecone", Settings: { apiKey: "x" } } })
       assert.deepInclude(settings, { _tag: "BootError", path: "VectorDB.Settings.indexName" })
     }), 30_000)

@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Either, ParseResult, Schema } from "effect"
-import { issuesOf } from "../../src/kernel/Issues.ts"
+import { issuesOf, settingIssuesOf } from "../../src/kernel/Issues.ts"
 
 const Settings = Schema.Struct({
   how: Schema.optional(Schema.Literal("into", "over")),
@@ -28,5 +28,40 @@ describe("issuesOf", () => {
 
   it("says nothing of what is right", () => {
     assert.deepStrictEqual(said({ how: "over", times: 1, name: "a" }), [])
+  })
+})
+
+describe("settingIssuesOf", () => {
+  const Nested = Schema.Struct({
+    tls: Schema.optional(Schema.Struct({ ca: Schema.String, port: Schema.optional(Schema.Int) })),
+    list: Schema.Array(Schema.Struct({ host: Schema.String }).pipe(Schema.filter(() => true))),
+    any: Schema.Record({ key: Schema.String, value: Schema.Unknown }),
+    pair: Schema.optional(Schema.Tuple(Schema.String))
+  })
+  const issues = (input: unknown) =>
+    Either.match(ParseResult.decodeUnknownEither(Nested, { errors: "all", onExcessProperty: "error" })(input), {
+      onLeft: settingIssuesOf,
+      onRight: () => []
+    })
+
+  it("names keys that are no settings first, at any depth, with the one that was meant and those of their place", () => {
+    const input = { tls: { port: "x", caa: "" }, list: [{ host: "h" }, { hosst: "h" }], any: { thing: 1 }, lisst: [] }
+    const all = issues(input)
+    assert.sameDeepMembers(all.slice(0, 3), [
+      {
+        path: ["lisst"],
+        message: `there is no such setting. Did you mean "list"?`,
+        accepted: ["tls", "list", "any", "pair"]
+      },
+      { path: ["tls", "caa"], message: `there is no such setting. Did you mean "ca"?`, accepted: ["ca", "port"] },
+      { path: ["list", 1, "hosst"], message: `there is no such setting. Did you mean "host"?`, accepted: ["host"] }
+    ])
+    assert.sameMembers(all.slice(3).map(({ path }) => path.join(".")), ["tls.ca", "tls.port", "list.1.host"])
+  })
+
+  it("takes an item too many for no key", () => {
+    const [first, ...more] = issues({ list: [], any: {}, pair: ["a", "b"] })
+    assert.match(first?.message ?? "", /is unexpected/)
+    assert.deepStrictEqual(more, [])
   })
 })

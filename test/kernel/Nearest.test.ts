@@ -9,6 +9,11 @@ describe("nearest", () => {
     assert.strictEqual(didYouMean("x", ["Data"]), "")
   })
 
+  it("takes two neighbours that changed places for one mistake", () => {
+    assert.deepStrictEqual(nearest("nmae", ["name", "mane"]), ["name"])
+    assert.deepStrictEqual(nearest("ba", ["ab"]), ["ab"])
+  })
+
   it("does not compare what would take long: endless names, and names beyond the first thousand", () => {
     const long = "x".repeat(1_000_000)
     assert.deepStrictEqual(nearest(long, [long]), [])
