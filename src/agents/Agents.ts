@@ -13,6 +13,7 @@ import type { JobKinds, Scheduler } from "../subsystems/compute/Scheduler.ts"
 import type { AgentNotFound } from "../subsystems/io/AgentData.ts"
 import type { NKV } from "../subsystems/io/NKV.ts"
 import type * as Conversation from "../subsystems/llm/Conversation.ts"
+import type * as ConversationMemory from "../subsystems/llm/ConversationMemory.ts"
 import type * as Prompt from "../subsystems/llm/Prompt.ts"
 import type * as LLMContext from "../subsystems/memory/LLMContext.ts"
 import type { Resources } from "../subsystems/memory/Resources.ts"
@@ -133,10 +134,11 @@ export class Agents extends Context.Tag("effect-sre/Agents")<
       id: string,
       conversationId: string
     ) => Effect.Effect<ReadonlyArray<Prompt.Message>, AgentNotFound | Access.AccessError | LLMContext.LLMContextError>
-    /** Also what others of the caller's conversations would recall of it. */
+    /** Also what others of the caller's conversations would recall of it; all that the agent knows of the caller, where said. */
     readonly forget: (
       id: string,
-      conversationId: string
+      conversationId: string,
+      what?: ConversationMemory.Forgetting
     ) => Effect.Effect<void, AgentNotFound | Access.AccessError | LLMContext.LLMContextError>
 
     /** How much is going on, over all agents. */
@@ -205,11 +207,7 @@ const make = (options: AgentsOptions) =>
         })
       })
 
-    const answered = (run: AgentRun) => ({ answer, failed }: RunResult): CallResult => ({
-      answer,
-      failed,
-      runId: run.id
-    })
+    const answered = (run: AgentRun) => (result: RunResult): CallResult => ({ ...result, runId: run.id })
 
     /** A run of an agent, for whoever called for it and for owners of the agent. */
     const found = Effect.fnUntraced(function*(operation: string, { agent, run: id }: RunRef) {
@@ -377,8 +375,8 @@ const make = (options: AgentsOptions) =>
         Effect.flatMap(processes.find("history", id), (process) => Talks.history(process, conversationId)).pipe(
           Effect.provide(services)
         ),
-      forget: (id, conversationId) =>
-        Effect.flatMap(processes.find("forget", id), (process) => Talks.forget(process, conversationId)).pipe(
+      forget: (id, conversationId, what) =>
+        Effect.flatMap(processes.find("forget", id), (process) => Talks.forget(process, conversationId, what)).pipe(
           Effect.provide(services)
         ),
       counts: Effect.zipRight(guard.candidate("counts"), counts)

@@ -1,11 +1,19 @@
 /** What a run answers: the records of its leaves, in document order. */
-import type { Outputs } from "../components/Component.ts"
+import { ComponentFailed, type Outputs } from "../components/Component.ts"
 import type { Node } from "./Program.ts"
 
 export interface RunResult {
   readonly answer: unknown
   /** Every part of the answer is an unhandled failure. */
   readonly failed: boolean
+  /** The first of these failures. */
+  readonly failure?: Failure
+}
+
+export interface Failure {
+  /** Id of the component. */
+  readonly component: string
+  readonly error: ComponentFailed
 }
 
 export interface Leaf {
@@ -13,6 +21,8 @@ export interface Leaf {
   readonly round: number
   readonly outputs: Outputs
   readonly failed: boolean
+  /** Of one that failed; a run that was saved since has only the text of it. */
+  readonly error?: ComponentFailed
 }
 
 /**
@@ -22,11 +32,17 @@ export interface Leaf {
 export const make = (leaves: ReadonlyArray<Leaf>, deadEnds: ReadonlyArray<Leaf>): RunResult => {
   const chosen = leavesOf(leaves, deadEnds)
   const records = chosen.map(record)
-  return {
-    answer: records.length === 1 ? records[0] : records,
-    failed: chosen.length > 0 && chosen.every(({ failed }) => failed)
-  }
+  const answer = records.length === 1 ? records[0] : records
+  const [first] = chosen
+  return first !== undefined && chosen.every(({ failed }) => failed)
+    ? { answer, failed: true, failure: failureOf(first) }
+    : { answer, failed: false }
 }
+
+const failureOf = ({ error, node, outputs }: Leaf): Failure => ({
+  component: node.info.id,
+  error: error ?? new ComponentFailed({ message: String(outputs["_error"]) })
+})
 
 /** What ended the paths, in document order. */
 export const leavesOf = (leaves: ReadonlyArray<Leaf>, deadEnds: ReadonlyArray<Leaf>): ReadonlyArray<Leaf> =>

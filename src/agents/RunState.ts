@@ -256,7 +256,9 @@ export class RunState {
     }
     const fired = this.#settle(node, outputs, failed)
     if (fired > 0 || (failed && node.handlesError)) return
-    const leaf: Answer.Leaf = { node, round: this.round, outputs, failed }
+    const leaf: Answer.Leaf = failed
+      ? { node, round: this.round, outputs, failed, error: outcome }
+      : { node, round: this.round, outputs, failed }
     if (failed || (node.out.length === 0 && node.exports.length === 0)) this.leaves.push(leaf)
     else this.deadEnds.push(leaf)
   }

@@ -8,7 +8,7 @@ import * as Conversation from "../subsystems/llm/Conversation.ts"
 import * as ConversationMemory from "../subsystems/llm/ConversationMemory.ts"
 import type * as LLM from "../subsystems/llm/LLM.ts"
 import type * as Prompt from "../subsystems/llm/Prompt.ts"
-import * as Recall from "../subsystems/llm/Recall.ts"
+import type * as Recall from "../subsystems/llm/Recall.ts"
 import type { Say } from "../subsystems/llm/ToolCalls.ts"
 import * as LLMContext from "../subsystems/memory/LLMContext.ts"
 import { NoModel } from "./AgentErrors.ts"
@@ -104,13 +104,13 @@ export const history = (process: Process, conversationId: string) =>
       )
   )
 
-/** Also what other conversations would recall of it; the note about the caller stays. */
-export const forget = (process: Process, conversationId: string) =>
+/** Also what other conversations would recall of it. */
+export const forget = (process: Process, conversationId: string, what?: ConversationMemory.Forgetting) =>
   Effect.flatMap(
     callersPlace(conversationId),
     (place) =>
       Effect.flatMap(LLMContext.LLMContext, (context) => context.clear(place.conversation)).pipe(
-        Effect.zipRight(Recall.forget(place)),
+        Effect.zipRight(ConversationMemory.forget(place, what)),
         Candidate.as(process.candidate)
       )
   )

@@ -141,7 +141,7 @@ describe("failure", () => {
     Effect.gen(function*() {
       const document = agentDocument({ E: endpoint("x"), F: failing, A: pass }, ["E.x -> F.v", "F.out -> A.v"])
       const result = yield* go(document)
-      assert.deepStrictEqual(result, { answer: record("F", { detail: 7, _error: "no luck" }, "Fail"), failed: true })
+      assert.deepInclude(result, { answer: record("F", { detail: 7, _error: "no luck" }, "Fail"), failed: true })
     }))
 
   it.effect("a connected _error takes the failure out of the answer, and never fires on success", () =>

@@ -69,6 +69,26 @@ describe("an agent remembers a caller", () => {
       }).pipe(asA))
   })
 
+  layer(scripted(remember("likes tea"), "noted", remember("likes jam"), "noted", "?"), { excludeTestServices: true })(
+    (it) => {
+      it.effect("until it is told to forget them: all that they said, and nobody else", () =>
+        Effect.gen(function*() {
+          yield* load("agentA")
+          const agents = yield* Agents
+          const all = { memory: { working: true, recall: { minScore: -1, topK: 20 } } }
+          yield* agents.forget("agentA", "c1", { caller: true })
+          yield* say("agentA", "my favourite drink is tea", all)
+          yield* asTeamA(say("agentA", "my favourite food is jam", all))
+          yield* agents.forget("agentA", "c2", { caller: true })
+          yield* say("agentA", "what do I like?", { ...all, conversationId: "c3" })
+          assert.notInclude(yield* lastMessages, "tea")
+          assert.lengthOf(yield* agents.history("agentA", "c1"), 4)
+          const note = Effect.flatMap(NKV, (nkv) => nkv.get("working-memory", "team:ta"))
+          assert.deepStrictEqual(yield* Candidate.as(note, Candidate.agent("agentA")), Option.some("likes jam"))
+        }).pipe(asA))
+    }
+  )
+
   layer(scripted(remember("one of many"), "noted", "?", "?"), { excludeTestServices: true })((it) => {
     it.effect("whom it knows: others have it in a conversation alone", () =>
       Effect.gen(function*() {

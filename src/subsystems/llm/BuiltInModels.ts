@@ -1,7 +1,7 @@
 /**
  * The models everybody may name, by provider. Sizes are in tokens, with the asker's own key; of models that make pictures, those
- * of one picture. Written down by hand in early 2026 from what the providers publish, and asked of none of them: an operator's
- * registry replaces what has changed.
+ * of one picture. Sizes and features were compared with the public table of https://models.dev of 2 July 2026; models that it
+ * no longer lists keep what their provider published. An operator's registry replaces what has changed.
  */
 import { builtInPrices } from "./BuiltInPrices.ts"
 import type { ModelEntry } from "./Models.ts"
@@ -30,20 +30,29 @@ const rows: Readonly<Record<string, { readonly baseURL?: string; readonly models
   DeepSeek: {
     baseURL: "https://api.deepseek.com/beta",
     models: [
-      ["deepseek-v2.5", "deepseek-chat", 128000, 8192, "text image", "vault"],
-      ["deepseek-chat", "", 128000, 8192, "", "vault"]
+      ["deepseek-v4-pro", "", 1000000, 384000, "text tools reasoning", "vault"],
+      ["deepseek-v4-flash", "", 1000000, 384000, "text tools reasoning", "vault"],
+      ["deepseek-reasoner", "", 1000000, 384000, "text tools reasoning", "vault"],
+      ["deepseek-v2.5", "deepseek-chat", 1000000, 384000, "text tools", "vault"],
+      ["deepseek-chat", "", 1000000, 384000, "", "vault"]
     ]
   },
   OpenAI: {
     models: [
+      ["gpt-5.5", "", 1050000, 128000, "text tools image document reasoning search", "vault", responses],
+      ["gpt-5.4", "", 1050000, 128000, "text tools image document reasoning search", "vault", responses],
+      ["gpt-5.4-mini", "", 400000, 128000, "text tools image document reasoning search", "vault", responses],
+      ["gpt-5.4-nano", "", 400000, 128000, "text tools image document reasoning", "vault", responses],
+      ["gpt-5.2", "", 400000, 128000, "text tools image document reasoning search", "vault", responses],
+      ["gpt-5.1", "", 400000, 128000, "text tools image document reasoning search", "vault", responses],
       ["gpt-5", "", 400000, 128000, "text tools image document reasoning search", "vault", responses],
       ["gpt-5-mini", "", 400000, 128000, "text tools image document reasoning search", "vault", responses],
       ["gpt-5-nano", "", 400000, 128000, "text tools image document reasoning", "vault", responses],
-      ["gpt-4o-mini", "", 128000, 16383, "text tools image search", "vault"],
+      ["gpt-4o-mini", "", 128000, 16384, "text tools image search", "vault"],
       ["gpt-4.1-nano", "", 1047576, 32768, "text tools image", "vault"],
       ["gpt-4.1-mini", "", 1047576, 32768, "text tools image search", "vault"],
       ["gpt-4.1", "", 1047576, 32768, "text tools image search", "vault"],
-      ["gpt-4o-mini-2024-07-18", "", 128000, 16383, "", "vault"],
+      ["gpt-4o-mini-2024-07-18", "", 128000, 16384, "", "vault"],
       ["gpt-4.5-preview", "", 128000, 16384, "text tools image", "vault"],
       ["gpt-4o", "gpt-4o-2024-08-06", 128000, 16384, "text tools image search document", "vault"],
       ["gpt-4o-2024-08-06", "", 128000, 16384, "", "vault"],
@@ -66,9 +75,9 @@ const rows: Readonly<Record<string, { readonly baseURL?: string; readonly models
       ["gpt-3.5-turbo-latest", "gpt-3.5-turbo-0125", 16385, 4096, "text tools", "", hidden],
       ["gpt-3.5-turbo", "gpt-3.5-turbo-0125", 16385, 4096, "text tools", "", hidden],
       ["gpt-3.5-turbo-0125", "", 16385, 4096, "", "vault"],
-      ["text-embedding-ada-002", "", 0, 0, "embeddings", "internal vault"],
-      ["text-embedding-3-large", "", 0, 0, "embeddings", "internal vault"],
-      ["text-embedding-3-small", "", 0, 0, "embeddings", "internal vault"],
+      ["text-embedding-ada-002", "", 8192, 0, "embeddings", "internal vault"],
+      ["text-embedding-3-large", "", 8191, 0, "embeddings", "internal vault"],
+      ["text-embedding-3-small", "", 8191, 0, "embeddings", "internal vault"],
       ["smythos/gpt-image-1", "gpt-image-1", 0, 6240, "image-generation", "internal"],
       ["gpt-image-1", "", 0, 6240, "image-generation", "vault"],
       ["dall-e-3", "", 0, 0, "image-generation", "vault"],
@@ -83,20 +92,45 @@ const rows: Readonly<Record<string, { readonly baseURL?: string; readonly models
   },
   Anthropic: {
     models: [
-      ["claude-opus-4-6", "", 200000, 128000, "text image document tools reasoning search", "vault"],
-      ["claude-sonnet-4-6", "", 200000, 64000, "text image document tools reasoning search", "vault"],
+      ["claude-fable-5", "", 1000000, 128000, "text image document tools reasoning search", "vault"],
+      ["claude-sonnet-5", "", 1000000, 128000, "text image document tools reasoning search", "vault"],
+      ["claude-opus-4-8", "", 1000000, 128000, "text image document tools reasoning search", "vault"],
+      ["claude-opus-4-7", "", 1000000, 128000, "text image document tools reasoning search", "vault"],
+      ["claude-opus-4-6", "", 1000000, 128000, "text image document tools reasoning search", "vault"],
+      ["claude-sonnet-4-6", "", 1000000, 64000, "text image document tools reasoning search", "vault"],
       ["claude-opus-4-5", "", 200000, 64000, "text image document tools reasoning search", "vault"],
       ["claude-sonnet-4-5", "", 200000, 64000, "text image document tools reasoning search", "vault"],
       ["claude-haiku-4-5", "", 200000, 64000, "text image document tools reasoning search", "vault"],
-      ["claude-opus-4-1", "claude-opus-4-1-20250805", 200000, 32000, "text image document tools reasoning", "vault"],
-      ["claude-4-opus", "claude-opus-4-20250514", 200000, 32000, "text image tools reasoning", "internal"],
-      ["claude-4-sonnet", "claude-sonnet-4-20250514", 200000, 64000, "text image tools reasoning", "vault"],
-      ["claude-3.7-sonnet", "claude-3-7-sonnet-20250219", 200000, 8192, "text tools image reasoning", "vault"],
+      [
+        "claude-opus-4-1",
+        "claude-opus-4-1-20250805",
+        200000,
+        32000,
+        "text image document tools reasoning search",
+        "vault"
+      ],
+      [
+        "claude-4-opus",
+        "claude-opus-4-20250514",
+        200000,
+        32000,
+        "text image document tools reasoning search",
+        "internal"
+      ],
+      [
+        "claude-4-sonnet",
+        "claude-sonnet-4-20250514",
+        200000,
+        64000,
+        "text image document tools reasoning search",
+        "vault"
+      ],
+      ["claude-3.7-sonnet", "claude-3-7-sonnet-20250219", 200000, 64000, "text tools image reasoning", "vault"],
       [
         "claude-3.7-sonnet-thinking",
         "claude-3-7-sonnet-20250219",
         200000,
-        16384,
+        64000,
         "text tools image reasoning",
         "vault",
         hidden
@@ -118,12 +152,15 @@ const rows: Readonly<Record<string, { readonly baseURL?: string; readonly models
   },
   GoogleAI: {
     models: [
+      ["gemini-3.5-flash", "", 1048576, 65536, "text tools image audio video document reasoning search", "vault"],
+      ["gemini-3.1-pro-preview", "", 1048576, 65536, "text tools image audio video document reasoning search", "vault"],
+      ["gemini-3.1-flash-lite", "", 1048576, 65536, "text tools image audio video document reasoning search", "vault"],
       ["gemini-3-pro-preview", "", 1048576, 65536, "text tools image audio video document reasoning search", "vault"],
       ["gemini-2.5-flash-lite", "", 1048576, 65536, "text tools image audio video document reasoning search", "vault"],
-      ["gemini-2.5-flash", "", 1048576, 65536, "text image audio video document", "vault"],
-      ["gemini-2.0-flash", "", 1048576, 8192, "text image audio video document", "vault", hidden],
-      ["gemini-2.0-flash-lite", "", 1048576, 8192, "text image audio video document", "vault", hidden],
-      ["gemini-2.5-pro", "", 1048576, 65536, "text image audio video document", "vault"],
+      ["gemini-2.5-flash", "", 1048576, 65536, "text tools image audio video document reasoning search", "vault"],
+      ["gemini-2.0-flash", "", 1048576, 8192, "text tools image audio video document search", "vault", hidden],
+      ["gemini-2.0-flash-lite", "", 1048576, 8192, "text tools image audio video document", "vault", hidden],
+      ["gemini-2.5-pro", "", 1048576, 65536, "text tools image audio video document reasoning search", "vault"],
       ["gemini-2.5-pro-exp", "gemini-2.5-pro-exp-03-25", 1048576, 65536, "text image audio video document", "vault"],
       ["gemini-1.5-pro-exp-0801", "", 2097152, 8192, "text image audio video document", "vault", hidden],
       ["gemini-1.5-pro-latest-stable", "gemini-1.5-pro", 2097152, 8192, "text image audio video document", "vault"],
@@ -153,6 +190,7 @@ const rows: Readonly<Record<string, { readonly baseURL?: string; readonly models
       ["gemini-1.0-pro-001", "", 30720, 8192, "", "vault"],
       ["gemini-pro-vision", "", 12288, 4096, "image", "vault", hidden],
       ["gemini-2.5-flash-image", "", 32768, 1290, "image-generation image-to-image", "vault"],
+      ["gemini-embedding-001", "", 2048, 0, "embeddings", "vault"],
       ["imagen-4.0-generate-001", "", 0, 0, "image-generation", "vault"],
       ["imagen-4.0-ultra-generate-001", "", 0, 0, "image-generation", "vault"]
     ]
@@ -164,10 +202,17 @@ const rows: Readonly<Record<string, { readonly baseURL?: string; readonly models
         "gemini-2.5-pro",
         1048576,
         65536,
-        "text tools image audio video document reasoning",
+        "text tools image audio video document reasoning search",
         "vault"
       ],
-      ["vertex/gemini-2.5-flash", "gemini-2.5-flash", 1048576, 65536, "text tools image audio video document", "vault"]
+      [
+        "vertex/gemini-2.5-flash",
+        "gemini-2.5-flash",
+        1048576,
+        65536,
+        "text tools image audio video document reasoning search",
+        "vault"
+      ]
     ]
   },
   Bedrock: {
@@ -180,9 +225,13 @@ const rows: Readonly<Record<string, { readonly baseURL?: string; readonly models
         "text image document tools reasoning",
         "vault"
       ],
+      ["amazon.titan-embed-text-v2:0", "", 8192, 0, "embeddings", "vault"],
       ["amazon.nova-pro-v1:0", "", 300000, 10000, "text image document tools", "vault"],
       ["amazon.nova-lite-v1:0", "", 300000, 10000, "text image document tools", "vault"],
-      ["amazon.nova-micro-v1:0", "", 128000, 10000, "text tools", "vault"]
+      ["amazon.nova-micro-v1:0", "", 128000, 10000, "text tools", "vault"],
+      ["amazon.nova-canvas-v1:0", "", 0, 0, "image-generation", "vault"],
+      ["amazon.titan-image-generator-v2:0", "", 0, 0, "image-generation", "vault"],
+      ["stability.sd3-5-large-v1:0", "", 0, 0, "image-generation", "vault"]
     ]
   },
   Perplexity: {
@@ -197,11 +246,11 @@ const rows: Readonly<Record<string, { readonly baseURL?: string; readonly models
     models: [
       ["openai/gpt-oss-120b", "", 131072, 65536, "text tools reasoning", "vault"],
       ["openai/gpt-oss-20b", "", 131072, 65536, "text tools reasoning", "vault"],
-      ["llama-3.3-70b", "llama-3.3-70b-versatile", 128000, 32768, "text", "vault"],
+      ["llama-3.3-70b", "llama-3.3-70b-versatile", 131072, 32768, "text tools", "vault"],
       ["groq-llama3-70b", "llama3-70b-8192", 8192, 8192, "text", "vault"],
       ["llama3-70b-8192", "", 8192, 8192, "", "vault"],
-      ["groq-llama-3.1-8b-instant", "llama-3.1-8b-instant", 131072, 8192, "text", "vault"],
-      ["llama-3.1-8b-instant", "", 131072, 8192, "", "vault"],
+      ["groq-llama-3.1-8b-instant", "llama-3.1-8b-instant", 131072, 131072, "text tools", "vault"],
+      ["llama-3.1-8b-instant", "", 131072, 131072, "", "vault"],
       ["llama-guard-3-8b", "", 8192, 8192, "text", "vault"],
       ["groq-llama3-8b", "llama3-8b-8192", 8192, 8192, "text", "vault"],
       ["llama3-8b-8192", "", 8192, 8192, "", "vault"],
@@ -229,8 +278,8 @@ const rows: Readonly<Record<string, { readonly baseURL?: string; readonly models
       ["deepseek-ai/DeepSeek-R1-Distill-Qwen-14B", "", 131072, 32768, "text", "vault"],
       ["deepseek-ai/DeepSeek-R1-Distill-Qwen-1.5B", "", 131072, 32768, "text", "vault"],
       ["deepseek-ai/DeepSeek-R1-Distill-Llama-70B", "", 131072, 32768, "text", "vault"],
-      ["deepseek-ai/DeepSeek-R1", "", 128000, 32768, "text", "vault"],
-      ["deepseek-ai/DeepSeek-V3", "", 131072, 8192, "text", "vault"],
+      ["deepseek-ai/DeepSeek-R1", "", 163839, 163839, "text", "vault"],
+      ["deepseek-ai/DeepSeek-V3", "", 131072, 131072, "text", "vault"],
       ["deepseek-ai/deepseek-llm-67b-chat", "", 4096, 4096, "text", "vault"],
       ["meta-llama/Llama-4-Maverick-17B-128E-Instruct-FP8", "", 524288, 524288, "text tools image", "vault"],
       ["meta-llama/Llama-4-Scout-17B-16E-Instruct", "", 327680, 327680, "text tools image", "vault"],
@@ -297,7 +346,8 @@ const rows: Readonly<Record<string, { readonly baseURL?: string; readonly models
   xAI: {
     baseURL: "https://api.x.ai/v1",
     models: [
-      ["grok-4", "", 256000, 0, "text tools image reasoning", "vault"],
+      ["grok-4.3", "", 1000000, 30000, "text tools image reasoning search", "vault"],
+      ["grok-4", "", 256000, 0, "text tools image reasoning search", "vault"],
       ["grok-3", "", 131072, 0, "text tools", "vault"],
       ["grok-3-mini", "", 131072, 0, "text tools reasoning", "vault"],
       ["grok", "grok-2-latest", 131072, 8192, "text tools", "vault", hidden],

@@ -3,7 +3,7 @@
  * asks again, until it answers without a call or a budget is used up. What tools give is data: it changes neither who is
  * asking, nor the tools, nor the budgets.
  */
-import { Chunk, type Duration, Effect, Mailbox, Ref, Schema, type Stream } from "effect"
+import { Chunk, type Duration, Effect, identity, Mailbox, Ref, Schema, type Scope, type Stream } from "effect"
 import * as Pull from "../../kernel/Pull.ts"
 import * as Candidate from "../../security/Candidate.ts"
 import * as LLMContext from "../memory/LLMContext.ts"
@@ -66,7 +66,10 @@ export interface ConversationOptions<R = never> {
   readonly concurrency?: number | undefined
   /** After this a tool counts as failed. Default 10 minutes. */
   readonly toolTimeout?: Duration.DurationInput | undefined
-  /** Keeps the history under this id, in the home of whoever asks. Without it, it lasts as long as the conversation. */
+  /**
+   * Keeps the history under this id, in the home of whoever asks: what is said at once is answered in turn. Without it, the
+   * history lasts as long as the conversation.
+   */
   readonly history?: { readonly id: string } | undefined
   /** What is remembered beyond the history: see {@link ConversationMemory.make}. Default: nothing. */
   readonly memory?: ConversationMemory.Memory | undefined
@@ -111,6 +114,7 @@ export const make = Effect.fnUntraced(function*<R = never>(options: Conversation
 
   const begin = Effect.fnUntraced(function*(message: Prompt.Message) {
     const who = yield* Candidate.current
+    const within = yield* history.turn
     const earlier = yield* history.load
     const note = yield* memory.note(options.tools)
     const given = { ...options, tools: [...options.tools, ...note.tools] }
@@ -119,7 +123,7 @@ export const make = Effect.fnUntraced(function*<R = never>(options: Conversation
     const window = windowOf(given, yield* modelSizes, fitter)
     const seen = Effect.orElseSucceed(ContextWindow.fit([...before, message], window), () => before)
     const recalled = yield* memory.recall(message, seen)
-    const turn = turnOf({ options: given, llm, fitter, window, before: [...before, ...recalled], message })
+    const turn = turnOf({ options: given, llm, fitter, window, before: [...before, ...recalled], message, within })
     const keep = Effect.suspend(() => Effect.zipRight(history.append(turn.messages), memory.keep(turn.messages)))
     const events = Pull.inTurn(function*(): Parts<R> {
       yield said({ type: "start" })
@@ -150,6 +154,7 @@ export const answerOf = <E, R>(events: Stream.Stream<ConversationEvent, E, R>): 
   })
 
 interface History {
+  readonly turn: Effect.Effect<LLMContext.Within, LLMContext.LLMContextError, Scope.Scope>
   readonly load: Effect.Effect<ReadonlyArray<Prompt.Message>, LLMContext.LLMContextError>
   readonly append: (messages: ReadonlyArray<Prompt.Message>) => Effect.Effect<void, LLMContext.LLMContextError>
 }
@@ -158,10 +163,15 @@ const historyOf = (stored: { readonly id: string } | undefined): Effect.Effect<H
   Effect.gen(function*() {
     const context = yield* LLMContext.LLMContext
     if (stored !== undefined) {
-      return { load: context.load(stored.id), append: (messages) => context.append(stored.id, messages) }
+      return {
+        turn: context.turn(stored.id),
+        load: context.load(stored.id),
+        append: (messages) => context.append(stored.id, messages)
+      }
     }
     const kept = yield* Ref.make<ReadonlyArray<Prompt.Message>>([])
     return {
+      turn: Effect.succeed(identity),
       load: Ref.get(kept),
       append: (messages) => Ref.update(kept, (before) => LLMContext.latest([...before, ...messages]))
     }
@@ -195,9 +205,10 @@ interface TurnOptions<R> {
   readonly window: ContextWindow.Window
   readonly before: ReadonlyArray<Prompt.Message>
   readonly message: Prompt.Message
+  readonly within: LLMContext.Within
 }
 
-const turnOf = <R>({ before, fitter, llm, message, options, window }: TurnOptions<R>) => {
+const turnOf = <R>({ before, fitter, llm, message, options, window, within }: TurnOptions<R>) => {
   const { concurrency = 4, maxRounds = 25, maxToolCalls = 100, parameters, toolTimeout = "10 minutes" } = options
   const tools: ToolCalls.Tools<R> = new Map(options.tools.toReversed().map((one) => [one.tool.name, one]))
   const declared = options.tools.filter((one) => tools.get(one.tool.name) === one).map(({ tool }) => tool)
@@ -260,7 +271,7 @@ const turnOf = <R>({ before, fitter, llm, message, options, window }: TurnOption
     const results: Array<Prompt.ToolResultPart> = []
     const limits = limitsFor(calls.length)
     const execute = (call: ToolCalls.Call, at: number, say: ToolCalls.Say) =>
-      at < allowed ? ToolCalls.run(call, tools, limits, say) : Effect.succeed(ToolCalls.pending(call))
+      at < allowed ? within(ToolCalls.run(call, tools, limits, say)) : Effect.succeed(ToolCalls.pending(call))
     yield said(...calls.map(({ part }): ConversationEvent => ({
       type: "toolCall",
       id: part.id,
@@ -308,7 +319,7 @@ const summarise =
   "No more tool calls are allowed in this turn. Answer now with what you know, and say what is left undone."
 
 const said = (...events: ReadonlyArray<ConversationEvent>): Stream.Stream<ConversationEvent> =>
-  Pull.toStream(Effect.sync(() => Pull.after(Chunk.fromIterable(events), Pull.end)))
+  Pull.fromIterable(events)
 
 const interrupted = (reason: typeof Interruption.Type): ConversationEvent => ({ type: "interrupted", reason })
 

@@ -95,6 +95,19 @@ export const make = Effect.fnUntraced(function*(options: Options, place: Recall.
   return memory
 })
 
+/** What is forgotten beside one conversation. */
+export interface Forgetting {
+  /** Also the note about the caller, and what is recalled of all their conversations; those themselves stay. */
+  readonly caller?: boolean | undefined
+}
+
+/** Removes what is remembered of the conversation, not what was said in it; also succeeds when there is nothing to remove. */
+export const forget = Effect.fnUntraced(function*(place: Recall.Place, { caller = false }: Forgetting = {}) {
+  if (!caller) return yield* Recall.forget(place)
+  yield* Effect.flatMap(NKV, (nkv) => nkv.remove(notes, place.owner))
+  yield* Recall.forgetAll(place.owner)
+})
+
 const decode = ParseResult.decodeUnknown(Options, { errors: "all" })
 
 const isOn = <A extends object>(option: boolean | A | undefined): option is true | A =>

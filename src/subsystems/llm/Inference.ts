@@ -8,11 +8,12 @@ import { traced } from "../../kernel/Trace.ts"
 import * as Access from "../../security/Access.ts"
 import type * as Candidate from "../../security/Candidate.ts"
 
-/** As https://huggingface.co/tasks names them. */
+/** As https://huggingface.co/tasks names them; `conversational` is given and gives what a chat completion does. */
 export const Task = Schema.Literal(
   "audio-classification",
   "audio-to-audio",
   "automatic-speech-recognition",
+  "conversational",
   "document-question-answering",
   "feature-extraction",
   "fill-mask",

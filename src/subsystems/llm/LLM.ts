@@ -1,5 +1,5 @@
 /** LLM: models of any provider behind one contract. Callers use {@link LLM}, providers implement {@link LLMConnector}. */
-import { type Chunk, Clock, Context, type Duration, Effect, Layer, Option, Redacted, Stream } from "effect"
+import { type Chunk, Clock, Context, type Duration, Effect, Layer, Option, Redacted, type Schema, Stream } from "effect"
 import { ConnectorError, onceFailed } from "../../kernel/ConnectorError.ts"
 import * as Pull from "../../kernel/Pull.ts"
 import { traced } from "../../kernel/Trace.ts"
@@ -19,6 +19,7 @@ import * as Models from "./Models.ts"
 import type { LLMEvent, Message, Parameters, Tool, Usage } from "./Prompt.ts"
 import * as ProviderKey from "./ProviderKey.ts"
 import * as Tokenizer from "./Tokenizer.ts"
+import * as TypedAnswer from "./TypedAnswer.ts"
 import { UsageSink } from "./Usage.ts"
 import * as WorstCase from "./WorstCase.ts"
 
@@ -26,6 +27,7 @@ export type { Answer } from "./AnswerStream.ts"
 export { ModelNotFound } from "./Models.ts"
 export type { Parameters } from "./Prompt.ts"
 export { MissingCredentials } from "./ProviderKey.ts"
+export { InvalidAnswer, type TypedRequest } from "./TypedAnswer.ts"
 
 export type LLMError = BudgetExceeded | Models.ModelNotFound | ProviderKey.MissingCredentials | Access.AccessError
 
@@ -54,6 +56,23 @@ export interface WebSearch {
     readonly country?: string | undefined
     readonly region?: string | undefined
     readonly timezone?: string | undefined
+  } | undefined
+  /** For providers that can be told where to search; with others a request that has it is refused. Default: the web. */
+  readonly places?: SearchPlaces | undefined
+}
+
+/** Of a pair of lists only one counts: what is searched alone, before what is left out. */
+export interface SearchPlaces {
+  readonly web?: {
+    readonly allowedDomains?: ReadonlyArray<string> | undefined
+    readonly excludedDomains?: ReadonlyArray<string> | undefined
+  } | undefined
+  /** Posts on X, by the names of accounts and from day to day: `YYYY-MM-DD`. */
+  readonly posts?: {
+    readonly allowedAccounts?: ReadonlyArray<string> | undefined
+    readonly excludedAccounts?: ReadonlyArray<string> | undefined
+    readonly from?: string | undefined
+    readonly to?: string | undefined
   } | undefined
 }
 
@@ -88,6 +107,8 @@ export interface ProviderRequest extends Omit<Request, "cache" | "model"> {
 export interface LLMProvider extends ProviderKey.Keyed {
   /** Whether its models can be given a computer; where not, nobody is asked. */
   readonly computer?: boolean
+  /** Whether a search can be told its places; where not, nobody is asked. */
+  readonly searchPlaces?: boolean
   readonly stream: (request: ProviderRequest) => Stream.Stream<LLMEvent, ConnectorError>
 }
 
@@ -105,6 +126,13 @@ export class LLM extends Context.Tag("effect-sre/LLM")<LLM, {
   /** Whether the asker can use the model: it is known, a provider serves it, and there is a key. Asks no provider. */
   readonly check: (model: Request["model"]) => Effect.Effect<void, LLMError>
 }>() {}
+
+/** The answer as `schema` describes it, decoded; of one that is not that, the model is told once what is wrong with it. */
+export const object = <A, I, R>(
+  request: TypedAnswer.TypedRequest,
+  schema: Schema.Schema<A, I, R>
+): Effect.Effect<A, LLMError | TypedAnswer.InvalidAnswer, LLM | R> =>
+  Effect.flatMap(LLM, ({ generate }) => TypedAnswer.ask(generate, request, schema))
 
 /** `standalone`: one program's own system, where the operator's key serves every model. */
 const make = (options: { readonly standalone: boolean }) =>
@@ -138,6 +166,9 @@ const make = (options: { readonly standalone: boolean }) =>
       const model = yield* modelOf(models, named)
       const provider = yield* providerOf(model)
       if (request.computer !== undefined && provider.computer !== true) return yield* noComputer(model, provider)
+      if (request.webSearch?.places !== undefined && provider.searchPlaces !== true) {
+        return yield* noPlaces(model, provider)
+      }
       const judge = typeof named === "string"
         ? yield* ProviderKey.reachable(model, provider, policy, "stream")
         : undefined
@@ -298,6 +329,14 @@ const noComputer = ({ name }: Models.Model, { provider }: LLMProvider) =>
     method: "stream",
     reason: "Unsupported",
     detail: `"${name}" cannot use a computer: there is no tool for it with models of ${provider}`
+  })
+
+const noPlaces = ({ name }: Models.Model, { provider }: LLMProvider) =>
+  new ConnectorError({
+    connector: provider,
+    method: "stream",
+    reason: "Unsupported",
+    detail: `the search of "${name}" cannot be told where to search: models of ${provider} take no such thing`
   })
 
 const capped = (asked: number | undefined, most: number | undefined) =>

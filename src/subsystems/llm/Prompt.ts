@@ -93,6 +93,8 @@ export const Parameters = Schema.Struct({
   /** `json`: one JSON object and nothing else. */
   responseFormat: Schema.optional(Schema.Literal("text", "json")),
   reasoningEffort: Schema.optional(Schema.Literal("none", "minimal", "low", "medium", "high", "xhigh")),
+  /** For models that are given a number of tokens to think with (Claude before 4.6, Gemini 2.5); others go by the effort. */
+  maxThinkingTokens: Schema.optional(Schema.Number),
   verbosity: Schema.optional(Schema.Literal("low", "medium", "high"))
 })
 export type Parameters = typeof Parameters.Type

@@ -82,6 +82,10 @@ export const forget = Effect.fnUntraced(function*({ conversation, owner }: Place
   yield* Effect.forEach(own, ({ id }) => vectors.deleteDatasource(namespace, id), { discard: true })
 }, Effect.catchTag("NamespaceNotFound", () => Effect.void))
 
+/** Removes what the caller said, and was told, in all conversations. */
+export const forgetAll = (owner: string) =>
+  Effect.flatMap(VectorDB, (vectors) => vectors.deleteNamespace(namespaceOf(owner)))
+
 const namespaceOf = (owner: string) => `recall/${owner}`
 
 /** In characters: a piece is to be one thought, and several of them small beside a history. */

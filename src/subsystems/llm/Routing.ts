@@ -146,12 +146,15 @@ const able = (request: LLM.Request, models: ReadonlyArray<Models.Model>): Readon
 const needsOf = ({ messages, tools = [], webSearch }: LLM.Request): ReadonlyArray<string> => {
   const types = messages.flatMap((message) =>
     message.role === "user"
-      ? message.content.flatMap((part) => part.type === "file" ? [part.mediaType.split("/")[0] ?? ""] : [])
+      ? message.content.flatMap((part) => part.type === "file" ? [featureFor(part.mediaType)] : [])
       : []
   )
-  const media = ["image", "audio", "video"].filter((type) => types.includes(type))
+  const media = ["image", "audio", "video", "document"].filter((type) => types.includes(type))
   return [...media, ...(tools.length === 0 ? [] : ["tools"]), ...(webSearch === undefined ? [] : ["search"])]
 }
+
+const featureFor = (mediaType: string): string =>
+  mediaType === "application/pdf" ? "document" : mediaType.split("/")[0] ?? ""
 
 const endpointOf = ({ baseURL = "", provider }: Models.Model) => `${provider.toLowerCase()} ${baseURL}`
 

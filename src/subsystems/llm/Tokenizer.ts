@@ -48,10 +48,19 @@ const asText = { disallowedSpecial: new Set<string>() }
 /** In pieces: what it takes to encode a text without spaces grows with the square of its length. */
 const counterOf = (encode: (text: string) => number): Counter => {
   const count = (text: string) => {
+    const end = Math.min(text.length, maxCounted)
     let tokens = 0
-    for (let at = 0; at < text.length; at += pieceLength) tokens += encode(text.slice(at, at + pieceLength))
-    return tokens
+    for (let at = 0; at < end; at += pieceLength) tokens += encode(text.slice(at, Math.min(end, at + pieceLength)))
+    return Math.ceil(tokens * Math.max(1, text.length / maxCounted))
   }
-  return { count, atMost: (text) => Math.min(Math.ceil(count(text) * 1.5), Buffer.byteLength(text)) }
+  return {
+    count,
+    atMost: (text) => {
+      const bytes = Buffer.byteLength(text)
+      return text.length > maxCounted ? bytes : Math.min(Math.ceil(count(text) * 1.5), bytes)
+    }
+  }
 }
 const pieceLength = 1024
+/** Characters of a text that are counted, which may take a second; the rest is taken to be like them. */
+const maxCounted = 1024 * pieceLength

@@ -1,9 +1,10 @@
 /** LLMContext: the histories of conversations, kept in Storage in the asker's home and as safe as anything there. */
-import { Context, Effect, Layer, Option, ParseResult, Schema } from "effect"
+import { Context, type Duration, Effect, identity, Layer, Option, ParseResult, RcMap, Schema, type Scope } from "effect"
 import { ConnectorError } from "../../kernel/ConnectorError.ts"
 import { traced } from "../../kernel/Trace.ts"
 import * as Access from "../../security/Access.ts"
 import * as Address from "../../security/Address.ts"
+import * as Candidate from "../../security/Candidate.ts"
 import { Storage, type StorageError } from "../io/Storage.ts"
 import { turnsOf } from "../llm/ContextWindow.ts"
 import { Message } from "../llm/Prompt.ts"
@@ -30,9 +31,22 @@ export class LLMContext extends Context.Tag("effect-sre/LLMContext")<LLMContext,
     conversation: string,
     messages: ReadonlyArray<Message>
   ) => Effect.Effect<void, LLMContextError>
+  /**
+   * Turns of a conversation in this process go one after the other: waits for the one before, ten minutes at most, and is over
+   * with the scope. What is run {@link Within} the turn does not wait for it.
+   */
+  readonly turn: (conversation: string) => Effect.Effect<Within, LLMContextError, Scope.Scope>
   /** Also succeeds when there is nothing to clear. */
   readonly clear: (conversation: string) => Effect.Effect<void, LLMContextError>
 }>() {}
+
+/** Runs what belongs to a turn, such as its tools. */
+export type Within = <A, E, R>(self: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
+
+/** The turns that are under way around an effect. */
+class UnderWay extends Context.Reference<UnderWay>()("effect-sre/LLMContextUnderWay", {
+  defaultValue: (): ReadonlySet<string> => new Set()
+}) {}
 
 export const maxMessages = 10_000
 export const maxBytes = 16 * 1024 * 1024
@@ -40,6 +54,7 @@ export const maxBytes = 16 * 1024 * 1024
 const make = Effect.gen(function*() {
   const storage = yield* Storage
   const guard = yield* Access.guard("LLMContext")
+  const locks = yield* RcMap.make({ lookup: (_conversation: string) => Effect.makeSemaphore(1) })
 
   return LLMContext.of({
     load: Effect.fnUntraced(
@@ -63,6 +78,17 @@ const make = Effect.gen(function*() {
           : Effect.succeed(next)
       })
     }, traced("LLMContext.append")),
+    turn: Effect.fnUntraced(function*(conversation) {
+      const candidate = yield* guard.candidate("turn")
+      const name = `${Candidate.format(candidate)} ${yield* keyOf(conversation)}`
+      const around = yield* UnderWay
+      if (around.has(name)) return identity
+      const lock = yield* RcMap.get(locks, name)
+      yield* Effect.uninterruptibleMask((restore) =>
+        Effect.zipRight(restore(taken(lock, conversation)), Effect.addFinalizer(() => lock.release(1)))
+      )
+      return Effect.provideService(UnderWay, new Set([...around, name]))
+    }, traced("LLMContext.turn")),
     clear: Effect.fnUntraced(function*(conversation) {
       yield* guard.candidate("clear")
       yield* storage.remove(yield* keyOf(conversation))
@@ -70,7 +96,7 @@ const make = Effect.gen(function*() {
   })
 })
 
-export const layer: Layer.Layer<LLMContext, never, Storage> = Layer.effect(LLMContext, make)
+export const layer: Layer.Layer<LLMContext, never, Storage> = Layer.scoped(LLMContext, make)
 
 const keyOf = (conversation: string): Effect.Effect<string, Address.InvalidKey> =>
   conversation.includes("/")
@@ -112,10 +138,29 @@ const linesIn = (bytes: Uint8Array): number => {
 }
 const newline = 10
 
+/** As long as a tool may take. */
+const patience: Duration.DurationInput = "10 minutes"
+
+/** Given back if it comes in the moment in which the time for it is over. */
+const taken = (lock: Effect.Semaphore, conversation: string) =>
+  Effect.suspend(() => {
+    let isTaken = false
+    const take = Effect.uninterruptibleMask((restore) =>
+      Effect.map(restore(lock.take(1)), () => {
+        isTaken = true
+      })
+    )
+    const detail = `the message before in the conversation "${conversation}" is still being answered`
+    return take.pipe(
+      Effect.timeoutFail({ duration: patience, onTimeout: () => unusable("turn", "Timeout", detail) }),
+      Effect.onError(() => isTaken ? lock.release(1) : Effect.void)
+    )
+  })
+
 const corrupted = (conversation: string) =>
   unusable("load", "Corrupted", `the conversation "${conversation}" cannot be read; clear it, or begin another`)
 
-const unusable = (method: string, reason: "Corrupted" | "InvalidInput", detail: string) =>
+const unusable = (method: string, reason: "Corrupted" | "InvalidInput" | "Timeout", detail: string) =>
   new ConnectorError({ connector: "LLMContext", method, reason, detail })
 
 /** The latest whole turns of at most {@link maxMessages} messages, for histories that are not stored. */

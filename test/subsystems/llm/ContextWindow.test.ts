@@ -179,6 +179,14 @@ describe("tokens", () => {
       assert.strictEqual(real.count(""), 0)
     }))
 
+  it.effect("of a text that no model takes are not counted to its end", () =>
+    Effect.gen(function*() {
+      const real = yield* Effect.provide(Tokenizer.counter, Tokenizer.layer)
+      const long = "Hello, world! ".repeat(1_500_000)
+      assert.isAbove(real.count(long), 4_000_000)
+      assert.strictEqual(real.atMost(long), Buffer.byteLength(long))
+    }))
+
   it.effect.prop(
     "of a real tokenizer are never more than bytes, and the bound holds",
     [fc.string({ maxLength: 3000 })],

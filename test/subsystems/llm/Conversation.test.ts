@@ -185,6 +185,49 @@ describe("Conversation", () => {
       }
     }).pipe(Effect.provide(scripted("one", "two", "one", "two"))))
 
+  it.effect("of one id answers what is said at once in turn, each with the turn before in mind, and holds up no other", () =>
+    Effect.gen(function*() {
+      const asked: Array<string> = []
+      const gate = yield* Deferred.make<void>()
+      const model = streaming(({ messages }) => {
+        const said = messages.map((message) => message.role === "user" ? textsOf(message) : message.role).join(" ")
+        asked.push(said)
+        const answer = Stream.make<Array<LLMEvent>>({ type: "text", delta: "ok" }, { type: "finish", reason: "stop" })
+        return said.endsWith("one")
+          ? Stream.drain(Stream.fromEffect(Deferred.await(gate))).pipe(Stream.concat(answer))
+          : answer
+      })
+      yield* Effect.gen(function*() {
+        const say = (message: string, id = "busy") =>
+          Effect.flatMap(talk({ history: { id } }), ({ ask }) => ask(message))
+        const soon = Effect.repeatN(Effect.yieldNow(), 1000)
+        const first = yield* Effect.fork(as(say("one")))
+        yield* soon
+        const gone = yield* Effect.fork(as(say("never")))
+        const second = yield* Effect.fork(as(say("two")))
+        yield* soon
+        assert.strictEqual(yield* as(say("elsewhere", "idle")), "ok")
+        assert.strictEqual(yield* Candidate.as(say("somebody"), Candidate.user("u2")), "ok")
+        yield* Fiber.interrupt(gone)
+        assert.lengthOf(asked, 3)
+        yield* Deferred.succeed(gate, undefined)
+        yield* Fiber.join(Fiber.zip(first, second))
+        assert.strictEqual(asked.at(-1), "system one assistant two")
+      }).pipe(Effect.provide(model))
+    }))
+
+  it.effect("lets a tool speak in the conversation it is called in", () =>
+    Effect.gen(function*() {
+      const history = { id: "own" }
+      const conversation = yield* talk({
+        tools: [tool("again", () => Effect.flatMap(talk({ history }), ({ ask }) => ask("and?")))],
+        history
+      })
+      const events = yield* as(eventsOf(conversation))
+      assert.deepInclude(results(events), ["again", "inner", false])
+      assert.lengthOf(yield* as(Effect.flatMap(LLMContext.LLMContext, ({ load }) => load("own"))), 6)
+    }).pipe(Effect.provide(scripted({ toolCalls: [call("again")] }, "inner", "outer"))))
+
   it.effect("leaves the oldest turns out when the context is full, and says when even one turn does not fit", () =>
     Effect.gen(function*() {
       const conversation = yield* talk({ contextTokens: 400 })
@@ -255,3 +298,6 @@ describe("Conversation", () => {
       assert.deepStrictEqual(told.map(({ role }) => role), ["system", "user", "assistant", "tool", "tool"])
     }))
 })
+
+const textsOf = (message: Extract<Message, { readonly role: "user" }>) =>
+  message.content.map((part) => part.type === "text" ? part.text : part.type).join(" ")

@@ -20,8 +20,22 @@ describe("the built-in models", () => {
       Array.from(builtInModels.values()).filter((one) => one.provider === provider).length
     assert.deepStrictEqual(
       [builtInModels.size, count("OpenAI"), count("TogetherAI"), count("Runware"), count("Echo")],
-      [199, 43, 43, 19, 1]
+      [221, 49, 43, 19, 1]
     )
+  })
+
+  it("search the web where the connector of their provider can ask them to", () => {
+    const searching = Array.from(builtInModels.values()).filter(({ features }) => features?.includes("search"))
+    assert.sameMembers(
+      Array.from(new Set(searching.map(({ provider }) => provider))),
+      ["OpenAI", "Anthropic", "GoogleAI", "VertexAI", "Perplexity", "xAI"]
+    )
+  })
+
+  it("that connectors embed with by default have a price, so that a budget of money lets them through", () => {
+    for (const name of ["text-embedding-3-large", "gemini-embedding-001", "amazon.titan-embed-text-v2:0"]) {
+      assert.isDefined(builtInModels.get(name)?.prices, name)
+    }
   })
 
   it.effect("resolve, every one, for anybody", () =>

@@ -127,6 +127,13 @@ describe("a choice of models", () => {
       assert.deepStrictEqual(seen.asked, ["eyes", "text"])
       const plain = yield* asking(models, {}, ask("what is this, and why, and when, and how did it come to be?"))
       assert.deepStrictEqual(plain.asked, ["text"])
+      const paper = Prompt.user("sum it up", [{ type: "file", mediaType: "application/pdf", data: "AAAA" }])
+      const reader = {
+        m: { models: ["text", "reader"] as const },
+        text: large.text,
+        reader: model({ features: ["text", "document"], tokens: 5000 })
+      }
+      assert.deepStrictEqual((yield* asking(reader, {}, ask("", { messages: [paper] }))).asked, ["reader"])
     }))
 })
 

@@ -1,5 +1,5 @@
 import { assert, layer } from "@effect/vitest"
-import { Effect, Layer } from "effect"
+import { Effect, Fiber, Layer, TestClock } from "effect"
 import { MemoryStorage } from "../../../src/connectors/storage/MemoryStorage.ts"
 import * as Candidate from "../../../src/security/Candidate.ts"
 import { Storage } from "../../../src/subsystems/io/Storage.ts"
@@ -52,6 +52,24 @@ layer(services)("LLMContext", (it) => {
       const stored = ContextWindow.turnsOf(yield* context.load("race"))
       const sorted = (all: ReadonlyArray<unknown>) => all.map((one) => JSON.stringify(one)).sort()
       assert.deepStrictEqual(sorted(stored), sorted(turns))
+    }).pipe(as))
+
+  it.effect("has turns wait for each other, for so long, and none for one that nobody takes any more", () =>
+    Effect.gen(function*() {
+      const context = yield* LLMContext.LLMContext
+      const hold = Effect.fork(Effect.scoped(Effect.zipRight(context.turn("held"), Effect.never)))
+      const first = yield* hold
+      const second = yield* hold
+      const late = yield* Effect.fork(Effect.scoped(context.turn("held")))
+      yield* TestClock.adjust("5 minutes")
+      yield* Fiber.interrupt(second)
+      yield* TestClock.adjust("5 minutes")
+      const error = yield* Effect.flip(Fiber.join(late))
+      assert.deepInclude({ ...error }, { _tag: "ConnectorError", method: "turn", reason: "Timeout" })
+      assert.include(error.message, `"held" is still being answered`)
+      yield* Fiber.interrupt(first)
+      yield* Effect.scoped(context.turn("held"))
+      assert.strictEqual((yield* Effect.flip(Effect.scoped(context.turn("a/b"))))._tag, "InvalidKey")
     }).pipe(as))
 
   it.effect("clears one conversation, also one that is not there", () =>
