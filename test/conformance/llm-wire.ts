@@ -1,8 +1,8 @@
 /** What scenarios of models are made of: a server that speaks a provider's wire, the connector asked, its answer looked at. */
 import { assert, it } from "@effect/vitest"
-import { Context, Effect, Either, Layer, Redacted, type Scope, Stream } from "effect"
+import { Context, Effect, Either, Layer, Redacted, Schema, type Scope, Stream } from "effect"
 import type { ConnectorError } from "../../src/kernel/ConnectorError.ts"
-import { checked, collect } from "../../src/subsystems/llm/AnswerStream.ts"
+import { collect } from "../../src/subsystems/llm/AnswerStream.ts"
 import { LLMConnector, type LLMProvider, type ProviderRequest } from "../../src/subsystems/llm/LLM.ts"
 import * as Prompt from "../../src/subsystems/llm/Prompt.ts"
 import type { HttpServer } from "../fixtures/HttpServer.ts"
@@ -22,8 +22,14 @@ export interface Wire<E> {
   /** What the events of this answer are in the provider's format, in packets. */
   readonly packets: (reply: Reply) => ReadonlyArray<string | Uint8Array>
   /** What the format cannot say or has no word for; scenarios of it are left out. */
-  readonly lacks?: ReadonlyArray<"text" | "text arguments" | "terminal event" | "signatures">
+  readonly lacks?: ReadonlyArray<Need>
 }
+
+/**
+ * `schemas`: the provider holds its models to none, and the service says it in the prompt. `thoughts`: it does not count them
+ * apart from the rest of the answer.
+ */
+type Need = "schemas" | "signatures" | "text" | "text arguments" | "thoughts" | "tools"
 
 /** In milliseconds: longer than a busy machine makes any answer wait, and what a silence lasts until it counts as one. */
 const patience = 60_000
@@ -38,7 +44,7 @@ export const make = <E>(name: string, wire: Wire<E>) => {
       const context = yield* Layer.build(wire.connector({ connect: patience, firstByte: patience, idle }))
       const provider = Context.get(context, LLMConnector)
       const ask = (request: Partial<ProviderRequest> = {}) =>
-        checked(
+        keptPromise(
           provider.stream({
             modelId: wire.model,
             baseURL: server.baseURL,
@@ -46,14 +52,12 @@ export const make = <E>(name: string, wire: Wire<E>) => {
             outputTokens: undefined,
             messages: [Prompt.user("hello")],
             ...request
-          }),
-          provider.provider
+          })
         )
       return { ask, provider, server }
     })
 
-  const can = (...needs: ReadonlyArray<NonNullable<Wire<E>["lacks"]>[number]>) =>
-    !needs.some((need) => wire.lacks?.includes(need))
+  const can = (need: Need) => wire.lacks?.includes(need) !== true
 
   const test = (
     title: string,
@@ -72,7 +76,9 @@ export const make = <E>(name: string, wire: Wire<E>) => {
   ) =>
     test(title, [turn], ({ ask }) =>
       Effect.gen(function*() {
-        const answer = yield* collect(ask())
+        const { events, result } = yield* observe(ask())
+        yield* result
+        const answer = yield* collect(Stream.fromIterable(events))
         for (const [field, value] of Object.entries(expected)) {
           assert.deepStrictEqual(answer[field as keyof typeof answer], value, field)
         }
@@ -93,12 +99,36 @@ export const make = <E>(name: string, wire: Wire<E>) => {
         if (Either.isRight(result)) return
         assert.deepInclude({ ...result.left }, { connector: name, reason, ...more })
         assert.match(result.left.message, told)
+        if ("status" in turn) assert.include(result.left.message, wire.model)
         assert.notInclude(JSON.stringify(result.left) + String(result.left), "sk-secret-1")
-        assert.isFalse(events.some(({ type }) => type === "finish"), "a failure has no finish")
+        if ("text" in turn) assert.strictEqual(textOf(events), turn.text, "what was said before is not lost")
       }), idle)
 
   return { answers, can, fails, setup, test }
 }
+
+/**
+ * What every provider promises of the events of an answer, whoever reads them: parts of known forms, then one `finish` and
+ * nothing more, or a failure without any. A promise that is broken is a defect.
+ */
+export const keptPromise = <E, R>(stream: Stream.Stream<Prompt.LLMEvent, E, R>): Stream.Stream<Prompt.LLMEvent, E, R> =>
+  Stream.suspend(() => {
+    let finished = false
+    const seen = (event: Prompt.LLMEvent) => {
+      assert.isFalse(finished, `nothing follows the finish, but ${JSON.stringify(event)} did`)
+      assert.isTrue(isEvent(event), `${JSON.stringify(event)} is an event`)
+      finished = event.type === "finish"
+    }
+    return stream.pipe(
+      Stream.tap((event) => Effect.sync(() => seen(event))),
+      Stream.tapError(() => Effect.sync(() => assert.isFalse(finished, "no failure follows the finish"))),
+      Stream.concat(Stream.execute(Effect.sync(() => assert.isTrue(finished, "the last event is a finish"))))
+    )
+  })
+const isEvent = Schema.is(Schema.typeSchema(Prompt.LLMEvent))
+
+const textOf = (events: ReadonlyArray<Prompt.LLMEvent>) =>
+  events.flatMap((event) => event.type === "text" ? [event.delta] : []).join("")
 
 /** What was said before the end, and the end. */
 export const observe = (stream: ReturnType<LLMProvider["stream"]>) =>

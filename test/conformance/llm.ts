@@ -20,6 +20,20 @@ export const suite = <E>(name: string, wire: Wire<E>) =>
       reason: "length"
     })
     answers("an answer the provider filtered", { text: "", finish: "content_filter" }, { reason: "content-filter" })
+    answers("a refusal", { refusal: "I won't." }, { reason: "content-filter", toolCalls: [] })
+    answers(
+      "an answer that is counted",
+      { text: "42", counts: { input: 100, cached: 80, output: 50, thoughts: 30 } },
+      {
+        usage: {
+          inputTokens: 20,
+          outputTokens: 50,
+          cacheReadTokens: 80,
+          cacheWriteTokens: 0,
+          reasoningTokens: can("thoughts") ? 30 : 0
+        }
+      }
+    )
     answers("one tool call", { toolCalls: [{ id: "c1", name: "add", arguments: { a: 1, b: 2 } }] }, {
       toolCalls: [{ id: "c1", name: "add", arguments: `{"a":1,"b":2}` }],
       reason: "tool-calls"
@@ -148,12 +162,10 @@ export const suite = <E>(name: string, wire: Wire<E>) =>
       {},
       short
     )
-    if (can("terminal event")) {
-      answers("a connection held open after the terminal event", { text: "done", then: "silence" }, {
-        text: "done",
-        reason: "stop"
-      }, short)
-    }
+    answers("a connection held open after the terminal event", { text: "done", then: "silence" }, {
+      text: "done",
+      reason: "stop"
+    }, short)
     answers("a connection held open after the last word", { text: "done", done: false, then: "silence" }, {
       text: "done",
       reason: "stop"
@@ -213,9 +225,31 @@ export const suite = <E>(name: string, wire: Wire<E>) =>
         })
     )
 
+    test("what the operator says goes along", [{ text: "ok" }], ({ ask, server }) =>
+      Effect.gen(function*() {
+        yield* collect(ask({ messages: [Prompt.system("be brief"), Prompt.user("hello")] }))
+        assert.match(server.requests[0]?.body ?? "", /be brief/)
+      }))
+
+    test("an answer that is to follow a schema", [{ text: `{"kind":"a"}` }], ({ ask, server }) =>
+      Effect.gen(function*() {
+        const answer = yield* collect(ask({ responseSchema: answerSchema }))
+        assert.strictEqual(answer.text, `{"kind":"a"}`)
+        assert.strictEqual(
+          server.requests[0]?.body.includes("the kind it is of") === true,
+          can("schemas"),
+          "the provider is told the schema"
+        )
+      }))
+
     test("tools, calls of them and their results", [{ text: "ok" }], ({ ask, server }) =>
       Effect.gen(function*() {
-        yield* collect(ask({ tools: [add], messages: called({ sum: 42 }) }))
+        const { result } = yield* observe(ask({ tools: [add], messages: called({ sum: 42 }) }))
+        if (!can("tools")) {
+          assert.include(Either.getOrThrow(Either.flip(result)).message, "leave the tools out")
+          return assert.lengthOf(server.requests, 0)
+        }
+        yield* result
         const body = server.requests[0]?.body ?? ""
         for (const said of ["Adds numbers.", "first summand", "111", "222", "sum", "went wrong"]) {
           assert.include(body, said)
@@ -311,6 +345,13 @@ export const suite = <E>(name: string, wire: Wire<E>) =>
         }
       }))
   })
+
+const answerSchema = {
+  type: "object",
+  properties: { kind: { enum: ["a", "b"], description: "the kind it is of" } },
+  required: ["kind"],
+  additionalProperties: false
+}
 
 const add: Prompt.Tool = {
   name: "add",

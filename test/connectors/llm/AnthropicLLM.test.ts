@@ -76,6 +76,21 @@ describe("the request", () => {
       }))
   }
 
+  it.scopedLive("gives no more tokens to think with than it is told, where the model takes a number", () =>
+    Effect.gen(function*() {
+      const thinking = (asked: Partial<ProviderRequest>) =>
+        Effect.map(exchange({ maxTokens: 20_000, ...asked }), ({ body }) => [body["thinking"], body["output_config"]])
+      const modelId = "claude-sonnet-4-20250514"
+      const enabled = [{ type: "enabled", budget_tokens: 3000 }, undefined]
+      assert.deepStrictEqual(yield* thinking({ modelId, maxThinkingTokens: 3000 }), enabled)
+      assert.deepStrictEqual(yield* thinking({ modelId, maxThinkingTokens: 3000, reasoningEffort: "high" }), enabled)
+      const none = [undefined, undefined]
+      assert.deepStrictEqual(yield* thinking({ modelId, maxThinkingTokens: 3000, reasoningEffort: "none" }), none)
+      assert.deepStrictEqual(yield* thinking({ modelId, maxThinkingTokens: 500 }), none)
+      const adaptive = yield* thinking({ modelId: "claude-opus-4-6", maxThinkingTokens: 3000 })
+      assert.deepStrictEqual(adaptive, [{ type: "adaptive" }, undefined])
+    }))
+
   it.scopedLive("leaves thinking out where a tool is forced or the answer too short for it", () =>
     Effect.gen(function*() {
       const forced = yield* exchange({

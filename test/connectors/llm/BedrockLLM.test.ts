@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Either, Redacted } from "effect"
+import { Effect, Either, Option, Redacted } from "effect"
 import { BedrockLLM } from "../../../src/connectors/llm/BedrockLLM.ts"
+import * as ComputerTool from "../../../src/subsystems/llm/ComputerTool.ts"
 import type { ProviderRequest } from "../../../src/subsystems/llm/LLM.ts"
 import * as Prompt from "../../../src/subsystems/llm/Prompt.ts"
 import { suite } from "../../conformance/llm.ts"
@@ -66,6 +67,26 @@ describe("the request", () => {
       })
     }))
 
+  it.scopedLive("tells other families how much to think in their own words, and those that cannot nothing", () =>
+    Effect.gen(function*() {
+      const cases = [
+        ["us.amazon.nova-2-lite-v1:0", {}, { reasoningConfig: { type: "enabled", maxReasoningEffort: "high" } }],
+        ["amazon.nova-2-lite-v1:0", { maxTokens: 99 }, {
+          reasoningConfig: { type: "enabled", maxReasoningEffort: "medium" }
+        }],
+        ["openai.gpt-oss-120b-1:0", { maxTokens: 99 }, { reasoning_effort: "high" }],
+        ["meta.llama3-3-70b-instruct-v1:0", {}, undefined],
+        ["mistral.mistral-large-3-675b-instruct", {}, undefined]
+      ] as const
+      for (const [modelId, more, fields] of cases) {
+        const { answer, body } = yield* exchange({ modelId, reasoningEffort: "high", ...more })
+        assert.strictEqual(Either.getOrThrow(answer).text, "ok")
+        assert.deepStrictEqual(body["additionalModelRequestFields"], fields)
+      }
+      const none = yield* exchange({ modelId: "openai.gpt-oss-20b-1:0", reasoningEffort: "none" })
+      assert.notProperty(none.body, "additionalModelRequestFields")
+    }))
+
   it.scopedLive("keeps what will be sent again in the cache of Claude, unless told otherwise", () =>
     Effect.gen(function*() {
       const kept = { cachePoint: { type: "default" } }
@@ -117,6 +138,68 @@ describe("the request", () => {
           ]
         }
       ])
+    }))
+
+  it.scopedLive("gives Claude a computer, by the name and in the version the model knows", () =>
+    Effect.gen(function*() {
+      const computer = { width: 800, height: 600 }
+      const input = { action: "left_click", coordinate: [10, 20], later: true }
+      const asked = yield* exchange(
+        { modelId: `us.${claude}`, computer, tools: [tool] },
+        {
+          toolCalls: [{ name: "computer", arguments: input, id: "c1" }, { name: tool.name, arguments: { action: "x" } }]
+        }
+      )
+      const type = "computer_20250124"
+      assert.deepInclude(asked.body["additionalModelRequestFields"] as object, {
+        tools: [{ type, name: "computer", display_width_px: 800, display_height_px: 600 }],
+        anthropic_beta: ["computer-use-2025-01-24"]
+      })
+      const [click, other] = Either.getOrThrow(asked.answer).toolCalls
+      const params = JSON.parse(click?.arguments ?? "") as Record<string, unknown>
+      assert.deepStrictEqual(Option.getOrThrow(ComputerTool.callOf(params)).actions, [
+        { type: "click", at: { x: 10, y: 20 }, button: "left", count: 1, held: [] }
+      ])
+      assert.strictEqual(other?.arguments, `{"action":"x"}`)
+
+      const picture = { type: "file", mediaType: "image/png", data: "aGk=" } as const
+      const result = ComputerTool.result({ id: "c1" }, { note: "", screenshot: picture, acknowledged: [] })
+      const { body } = yield* exchange(
+        {
+          modelId: `us.${claude}`,
+          computer,
+          tools: [tool],
+          messages: [
+            Prompt.user("click"),
+            { role: "assistant", content: [{ type: "tool-call", id: "c1", name: ComputerTool.name, params }] },
+            { role: "tool", content: [result] }
+          ]
+        },
+        "ok",
+        { cache: false }
+      )
+      assert.deepStrictEqual((body["messages"] as ReadonlyArray<unknown>).slice(1), [
+        { role: "assistant", content: [{ toolUse: { toolUseId: "c1", name: "computer", input } }] },
+        {
+          role: "user",
+          content: [{
+            toolResult: {
+              toolUseId: "c1",
+              content: [{ image: { format: "png", source: { bytes: "aGk=" } } }],
+              status: "success"
+            }
+          }]
+        }
+      ])
+    }))
+
+  it.scopedLive("that gives a computer to a model without a tool for it is refused before anybody is asked", () =>
+    Effect.gen(function*() {
+      for (const modelId of [request.modelId, "anthropic.claude-3-haiku-20240307-v1:0"]) {
+        const { answer, requests } = yield* exchange({ modelId, computer: { width: 800, height: 600 } })
+        assert.deepInclude({ ...Either.getOrThrow(Either.flip(answer)) }, { reason: "InvalidInput" })
+        assert.lengthOf(requests, 0)
+      }
     }))
 
   it.scopedLive("that asks for a search is refused before anybody is asked", () =>
@@ -182,5 +265,5 @@ suite("Bedrock", {
   connector: (timeouts) => BedrockLLM.contract({ timeouts }),
   model: claude,
   packets: BedrockServer.chunks,
-  lacks: ["text"]
+  lacks: ["text", "thoughts"]
 })

@@ -5,7 +5,10 @@ import * as Candidate from "../../../src/security/Candidate.ts"
 import { collect } from "../../../src/subsystems/llm/AnswerStream.ts"
 import { LLM, LLMConnector, type ProviderRequest } from "../../../src/subsystems/llm/LLM.ts"
 import * as Prompt from "../../../src/subsystems/llm/Prompt.ts"
+import { suite } from "../../conformance/llm.ts"
 import * as OpenAIServer from "../../fixtures/OpenAIServer.ts"
+import * as ResponsesServer from "../../fixtures/ResponsesServer.ts"
+import * as Exchange from "./exchange.ts"
 
 const cases = [
   [Compatible.DeepSeekLLM, "deepseek-v2.5", "deepseek-chat"],
@@ -106,6 +109,45 @@ describe("Perplexity", () => {
     }))
 })
 
+describe("xAI", () => {
+  it.scopedLive("searches the web where it can, and lists what it cites", () =>
+    Effect.gen(function*() {
+      const cited = ResponsesServer.event({
+        type: "response.output_text.annotation.added",
+        annotation: { type: "url_citation", url: "https://a.example", title: "A", start_index: 0, end_index: 1 }
+      })
+      const server = ResponsesServer.make({
+        packets: [ResponsesServer.text("So it is."), cited, ResponsesServer.ended("completed")]
+      })
+      const asked = { webSearch: { contextSize: "low", location: { country: "FR" } } } as const
+      const { answer, body, url } = yield* Exchange.make(
+        server,
+        (baseURL) => Compatible.XAILLM.contract({ baseURL }),
+        { ...Exchange.request({ modelId: "grok-4", apiKey: undefined }), ...asked }
+      )
+      assert.strictEqual(Either.getOrThrow(answer).text, "So it is.\n\nSources:\n1. A: https://a.example")
+      assert.strictEqual(url, "/v1/responses")
+      assert.deepStrictEqual(body["tools"], [{ type: "web_search" }])
+    }))
+
+  it.scopedLive("searches where it is told, posts on X among that", () =>
+    Effect.gen(function*() {
+      const places = {
+        web: { allowedDomains: [], excludedDomains: ["a.example"] },
+        posts: { allowedAccounts: ["ada"], excludedAccounts: ["bob"], from: "2025-01-31", to: "2025-02-28" }
+      }
+      const { body } = yield* Exchange.make(
+        ResponsesServer.make({ packets: [ResponsesServer.text("so"), ResponsesServer.ended("completed")] }),
+        (baseURL) => Compatible.XAILLM.contract({ baseURL }),
+        { ...Exchange.request({ modelId: "grok-4", apiKey: undefined }), webSearch: { places } }
+      )
+      assert.deepStrictEqual(body["tools"], [
+        { type: "web_search", filters: { excluded_domains: ["a.example"] } },
+        { type: "x_search", allowed_x_handles: ["ada"], from_date: "2025-01-31", to_date: "2025-02-28" }
+      ])
+    }))
+})
+
 describe("HuggingFace and Ollama", () => {
   for (const connector of [Compatible.HuggingFaceLLM, Compatible.OllamaLLM]) {
     it.scopedLive(`${connector.name} calls tools and is held to schemas`, () =>
@@ -132,9 +174,48 @@ describe("HuggingFace and Ollama", () => {
     }))
 })
 
+it.scopedLive("models that can be told how much to think are, and no others", () =>
+  Effect.gen(function*() {
+    const cases = [
+      [Compatible.GroqLLM, "openai/gpt-oss-120b", "medium", "medium"],
+      [Compatible.HuggingFaceLLM, "openai/gpt-oss-20b", "xhigh", "high"],
+      [Compatible.XAILLM, "grok-3-mini", "medium", "high"],
+      [Compatible.PerplexityLLM, "sonar-deep-research", "minimal", "low"],
+      [Compatible.GroqLLM, "openai/gpt-oss-120b", "none", undefined],
+      [Compatible.GroqLLM, "llama-3.3-70b-versatile", "high", undefined],
+      [Compatible.XAILLM, "grok-4", "high", undefined]
+    ] as const
+    for (const [connector, modelId, reasoningEffort, told] of cases) {
+      const { body } = yield* exchange(connector, { modelId, reasoningEffort, temperature: 0.5 })
+      assert.deepInclude(body, { temperature: 0.5 })
+      assert.strictEqual(body?.["reasoning_effort"], told, `${connector.name} ${modelId}`)
+    }
+  }))
+
 it.scopedLive("a search is refused by a provider that has none", () =>
   Effect.gen(function*() {
     const { answer, body } = yield* exchange(Compatible.GroqLLM, { webSearch: {} })
     assert.include(Either.getOrThrow(Either.flip(answer)).message, "leave webSearch out")
     assert.isUndefined(body)
   }))
+
+/** None signs thoughts in this format; what else one lacks, its documentation says or it is not held to. */
+const lacking = [
+  [Compatible.DeepSeekLLM, ["schemas"]],
+  [Compatible.GroqLLM, ["schemas"]],
+  [Compatible.HuggingFaceLLM, []],
+  [Compatible.OllamaLLM, []],
+  [Compatible.PerplexityLLM, ["tools"]],
+  [Compatible.TogetherAILLM, ["schemas"]],
+  [Compatible.XAILLM, []]
+] as const
+
+for (const [connector, lacks] of lacking) {
+  suite(connector.name, {
+    serve: OpenAIServer.make,
+    connector: (timeouts) => connector.contract({ timeouts }),
+    model: "m",
+    packets: OpenAIServer.chunks,
+    lacks: ["signatures", ...lacks]
+  })
+}

@@ -4,6 +4,7 @@ import { EchoLLMLive } from "../../../src/connectors/llm/EchoLLM.ts"
 import * as Candidate from "../../../src/security/Candidate.ts"
 import { LLM } from "../../../src/subsystems/llm/LLM.ts"
 import * as Prompt from "../../../src/subsystems/llm/Prompt.ts"
+import { keptPromise } from "../../conformance/llm-wire.ts"
 
 const as = Candidate.as(Candidate.user("u1"))
 
@@ -17,7 +18,7 @@ describe("Echo", () => {
         Prompt.assistant("first"),
         Prompt.user("and  now this")
       ]
-      const events = yield* as(Stream.runCollect(llm.stream({ model: "Echo", messages })))
+      const events = yield* as(Stream.runCollect(keptPromise(llm.stream({ model: "Echo", messages }))))
       assert.deepStrictEqual(Chunk.toReadonlyArray(events), [
         ...["and ", " ", "now ", "this"].map((delta) => ({ type: "text" as const, delta })),
         { type: "finish", reason: "stop" }

@@ -5,9 +5,10 @@ import * as AiTool from "@effect/ai/Tool"
 import { assert, describe, it } from "@effect/vitest"
 import { Context, Effect, Layer, Stream } from "effect"
 import * as EffectAILLM from "../../../src/connectors/llm/EffectAILLM.ts"
-import { checked, collect } from "../../../src/subsystems/llm/AnswerStream.ts"
+import { collect } from "../../../src/subsystems/llm/AnswerStream.ts"
 import { LLMConnector, type ProviderRequest } from "../../../src/subsystems/llm/LLM.ts"
 import * as Prompt from "../../../src/subsystems/llm/Prompt.ts"
+import { keptPromise } from "../../conformance/llm-wire.ts"
 
 const usage = { inputTokens: 100, outputTokens: 50, totalTokens: 150, cachedInputTokens: 80, reasoningTokens: 30 }
 
@@ -39,7 +40,8 @@ const ask = (
       messages: [Prompt.user("hello")],
       ...asked
     })
-    return { answer: yield* Effect.either(collect(checked(events, "Mine"))), seen }
+    const heard = Effect.flatMap(Stream.runCollect(keptPromise(events)), (all) => collect(Stream.fromChunk(all)))
+    return { answer: yield* Effect.either(heard), seen }
   })
 
 const tool: Prompt.Tool = {
@@ -104,6 +106,24 @@ describe("an @effect/ai LanguageModel as a provider", () => {
         ]),
         [["system", "be brief"], ["user", ["text", "file"]], ["assistant", ["tool-call"]], ["tool", ["tool-result"]]]
       )
+    }))
+
+  it.scoped("is shown the image a tool gave after its result, which holds none", () =>
+    Effect.gen(function*() {
+      const image: Prompt.FilePart = { type: "file", mediaType: "image/png", data: "AAAA", fileName: "a.png" }
+      const { seen } = yield* ask(parts({ type: "finish", reason: "stop", usage }), {
+        messages: [
+          Prompt.user("look"),
+          { role: "assistant", content: [{ type: "tool-call", id: "c1", name: "shot", params: {} }] },
+          {
+            role: "tool",
+            content: [{ type: "tool-result", id: "c1", name: "shot", result: image, isFailure: false }]
+          }
+        ]
+      })
+      const last = seen[0]?.prompt.content.at(-1)
+      assert.strictEqual(last?.role, "user")
+      assert.deepInclude(last?.content[0], { type: "file", mediaType: "image/png", fileName: "a.png" })
     }))
 
   it.scoped("that ends early, breaks off or fails is a failure", () =>

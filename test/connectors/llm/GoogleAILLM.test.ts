@@ -59,6 +59,24 @@ describe("the request", () => {
       }))
   }
 
+  it.scopedLive("gives no more tokens to think with than it is told, where the model takes a number", () =>
+    Effect.gen(function*() {
+      const thinking = (asked: Partial<ProviderRequest>) =>
+        Effect.map(
+          exchange({ maxThinkingTokens: 3000, ...asked }),
+          ({ body }) => body["generationConfig"]?.["thinkingConfig"]
+        )
+      const modelId = "gemini-2.5-flash"
+      const budgeted = { includeThoughts: true, thinkingBudget: 3000 }
+      assert.deepStrictEqual(yield* thinking({ modelId }), budgeted)
+      assert.deepStrictEqual(yield* thinking({ modelId, reasoningEffort: "high" }), budgeted)
+      assert.deepStrictEqual(yield* thinking({ modelId, reasoningEffort: "none" }), {
+        includeThoughts: false,
+        thinkingBudget: 0
+      })
+      assert.deepStrictEqual(yield* thinking({ modelId: "gemini-3-pro-preview" }), { includeThoughts: true })
+    }))
+
   it.scopedLive("gives tools names the wire takes, and gives the answer's calls their own back", () =>
     Effect.gen(function*() {
       const turn = { toolCalls: [{ name: "_2_get_weather_", arguments: { a: 1 } }] }

@@ -6,10 +6,11 @@ import * as GrammarSchema from "../../../src/connectors/llm/GrammarSchema.ts"
 import { LlamaCppLLM } from "../../../src/connectors/llm/LlamaCppLLM.ts"
 import { JSONModels } from "../../../src/connectors/models/JSONModels.ts"
 import * as Candidate from "../../../src/security/Candidate.ts"
-import { checked, collect } from "../../../src/subsystems/llm/AnswerStream.ts"
+import { collect } from "../../../src/subsystems/llm/AnswerStream.ts"
 import * as LLM from "../../../src/subsystems/llm/LLM.ts"
 import * as Prompt from "../../../src/subsystems/llm/Prompt.ts"
 import * as ProviderKey from "../../../src/subsystems/llm/ProviderKey.ts"
+import { keptPromise } from "../../conformance/llm-wire.ts"
 import { tempFolder } from "../../fixtures/TempFolder.ts"
 import * as TinyModel from "../../fixtures/TinyModel.ts"
 
@@ -42,7 +43,7 @@ const files = Effect.gen(function*() {
 const asking =
   (provider: LLM.LLMProvider) =>
   (messages: string | ReadonlyArray<Prompt.Message>, asked: Partial<LLM.ProviderRequest> = {}) =>
-    checked(
+    keptPromise(
       provider.stream({
         modelId: "tiny",
         baseURL: undefined,
@@ -50,8 +51,7 @@ const asking =
         outputTokens: undefined,
         messages: typeof messages === "string" ? [Prompt.user(messages)] : messages,
         ...asked
-      }),
-      provider.provider
+      })
     )
 
 /** A connector of one's own. */

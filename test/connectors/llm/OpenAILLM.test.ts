@@ -310,7 +310,10 @@ describe("the answer", () => {
         status: 429,
         body: { error: { message: "pay first", code: "insufficient_quota" } }
       })
-      assert.deepInclude({ ...Either.getOrThrow(Either.flip(answer)) }, { reason: "Full", detail: "pay first" })
+      assert.deepInclude({ ...Either.getOrThrow(Either.flip(answer)) }, {
+        reason: "Full",
+        detail: `model "gpt-4o": pay first`
+      })
     }))
 
   it.scopedLive("says when to come back as a date, too", () =>
