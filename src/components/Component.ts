@@ -216,7 +216,7 @@ export const make = <
   I extends Fields = {},
   O extends Fields = {},
   E extends { readonly message: string } = never,
-  R extends Services = never
+  R = never
 >(name: Name, options: {
   readonly description: string
   readonly category: Category

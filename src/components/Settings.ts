@@ -3,7 +3,7 @@
  *
  * A setting is required unless it has a `default` or stands in {@link optional}. Required text is not empty.
  */
-import { Either, Option, ParseResult, Schema } from "effect"
+import { Either, Option, ParseResult, Schema, SchemaAST } from "effect"
 import * as Json from "../kernel/Json.ts"
 import { didYouMean } from "../kernel/Nearest.ts"
 import * as TemplateString from "../kernel/TemplateString.ts"
@@ -33,19 +33,29 @@ type Defaulted<A, I> = Schema.PropertySignature<":", A, never, "?:", I | Unset, 
 
 export const number = <const O extends Range & Default<number>>(options?: O): Setting<number, number | string, O> =>
   setting(
-    scalar(`a number${range(options)}`, Schema.Union(Schema.Number, Schema.String), Schema.Number, (value) => {
-      const read = numberOf(value)
-      return read !== undefined && within(read, options) ? read : undefined
-    }),
+    scalar(
+      { expected: `a number${range(options)}`, json: { type: ["number", "string"], ...bounds(options) } },
+      Schema.Union(Schema.Number, Schema.String),
+      Schema.Number,
+      (value) => {
+        const read = numberOf(value)
+        return read !== undefined && within(read, options) ? read : undefined
+      }
+    ),
     options
   )
 
 export const integer = <const O extends Range & Default<number>>(options?: O): Setting<number, number | string, O> =>
   setting(
-    scalar(`a whole number${range(options)}`, Schema.Union(Schema.Number, Schema.String), Schema.Int, (value) => {
-      const read = numberOf(value)
-      return Number.isSafeInteger(read) && within(read!, options) ? read : undefined
-    }),
+    scalar(
+      { expected: `a whole number${range(options)}`, json: { type: ["integer", "string"], ...bounds(options) } },
+      Schema.Union(Schema.Number, Schema.String),
+      Schema.Int,
+      (value) => {
+        const read = numberOf(value)
+        return Number.isSafeInteger(read) && within(read!, options) ? read : undefined
+      }
+    ),
     options
   )
 
@@ -55,7 +65,7 @@ export const boolean = <const O extends Default<boolean>>(
 ): Setting<boolean, boolean | string | number, O> =>
   setting(
     scalar(
-      "true or false",
+      { expected: "true or false", json: { type: ["boolean", "string", "integer"] } },
       Schema.Union(Schema.Boolean, Schema.String, Schema.Number),
       Schema.Boolean,
       booleanOf
@@ -80,7 +90,7 @@ export const literal = <const L extends ReadonlyArray<string>, const O extends D
   const spelling = new Map(values.map((value) => [value.toLowerCase(), value]))
   return setting(
     scalar(
-      `one of ${values.map((value) => `"${value}"`).join(", ")}`,
+      { expected: `one of ${values.map((value) => `"${value}"`).join(", ")}`, json: { type: "string", enum: values } },
       Schema.String,
       Schema.Literal(...values),
       (value) => spelling.get(value.toLowerCase()),
@@ -115,13 +125,28 @@ const orNothing = <A, I>(self: Schema.Schema<A, I>) => {
     message: ({ actual }) => ({
       message: Either.match(decode(actual), { onLeft: ParseResult.TreeFormatter.formatIssueSync, onRight: () => "" }),
       override: true
-    })
+    }),
+    [AloneId]: self
   })
+}
+
+const AloneId: unique symbol = Symbol.for("effect-sre/Setting")
+
+/** The schema of a setting where it is set. */
+export const alone = (field: Schema.Struct.Field): Schema.Schema.All => {
+  if (!Schema.isPropertySignature(field)) return field as Schema.Schema.All
+  const { ast } = field
+  const { annotations, type } = ast._tag === "PropertySignatureTransformation"
+    ? { annotations: ast.from.type.annotations, type: ast.from.type }
+    : { annotations: ast.type.annotations, type: ast.type }
+  const self = (annotations as { readonly [AloneId]?: Schema.Schema.All })[AloneId]
+  const types = type._tag === "Union" ? type.types.filter(({ _tag }) => _tag !== "UndefinedKeyword") : [type]
+  return self ?? Schema.make(SchemaAST.Union.make(types))
 }
 
 /** One message for whatever is wrong with it, instead of one for each way it could have been right. */
 const scalar = <A, I>(
-  expected: string,
+  { expected, json }: { readonly expected: string; readonly json: object },
   from: Schema.Schema<I>,
   to: Schema.Schema<A>,
   read: (value: I) => A | undefined,
@@ -135,6 +160,7 @@ const scalar = <A, I>(
     },
     encode: ParseResult.succeed
   }).annotations({
+    jsonSchema: json,
     message: ({ actual }) => {
       const near = typeof actual === "string" ? didYouMean(actual, accepted) : ""
       const message = `expected ${expected}, got ${Json.preview(actual)}`
@@ -144,13 +170,27 @@ const scalar = <A, I>(
 
 const bounded = ({ default: otherwise, max }: Length & Default<string> = {}) =>
   scalar(
-    `text${max === undefined ? "" : ` of at most ${max} characters`}${otherwise === undefined ? ", not empty" : ""}`,
+    {
+      expected: `text${max === undefined ? "" : ` of at most ${max} characters`}${
+        otherwise === undefined ? ", not empty" : ""
+      }`,
+      json: {
+        type: "string",
+        ...(otherwise === undefined ? { minLength: 1 } : {}),
+        ...(max === undefined ? {} : { maxLength: max })
+      }
+    },
     Schema.String,
     Schema.String,
     (value) => (value === "" && otherwise === undefined) || value.length > (max ?? Infinity) ? undefined : value
   )
 
 const within = (value: number, { max = Infinity, min = -Infinity }: Range = {}) => value >= min && value <= max
+
+const bounds = ({ max, min }: Range = {}) => ({
+  ...(min === undefined ? {} : { minimum: min }),
+  ...(max === undefined ? {} : { maximum: max })
+})
 
 const range = ({ max, min }: Range = {}) =>
   min !== undefined && max !== undefined

@@ -4,6 +4,7 @@ import { Effect, Layer, Stream, TestClock } from "effect"
 import { createHash } from "node:crypto"
 import * as AgentDefinition from "../../src/agents/AgentDefinition.ts"
 import { Agents } from "../../src/agents/Agents.ts"
+import { Classifier } from "../../src/components/ai/Classifier.ts"
 import { GenAILLM } from "../../src/components/ai/GenAILLM.ts"
 import { LLMAssistant } from "../../src/components/ai/LLMAssistant.ts"
 import { MultimodalLLM } from "../../src/components/ai/MultimodalLLM.ts"
@@ -49,9 +50,23 @@ describe("models", () => {
     [PromptGenerator, { prompt: "x" }, { Input: "hi" }],
     [VisionLLM, { prompt: "x" }, { Images: png }],
     [MultimodalLLM, { prompt: "x" }, { Input: png }],
-    [LLMAssistant, { behavior: "x" }, { UserInput: "hi", UserId: "u", ConversationId: "c" }]
+    [LLMAssistant, { behavior: "x" }, { UserInput: "hi", UserId: "u", ConversationId: "c" }],
+    [Classifier, { prompt: "x" }, { Input: "hi" }]
   ] as const
-  const set = { model: "gpt-4o-mini", temperature: 0.25, maxTokens: 33, topP: 0.5, stopSequences: "END" }
+  const set = {
+    model: "gpt-4o-mini",
+    temperature: 0.25,
+    maxTokens: 33,
+    topP: 0.5,
+    topK: "7",
+    frequencyPenalty: 0.5,
+    presencePenalty: "1",
+    stopSequences: "END, STOP\nHALT",
+    verbosity: "LOW",
+    useReasoning: "true",
+    reasoningEffort: "high",
+    maxThinkingTokens: 500
+  }
 
   for (const [component, more, inputs] of asking) {
     it.scopedLive(`${component.name} heeds its settings, and those of one step leave the next one alone`, () =>
@@ -60,12 +75,27 @@ describe("models", () => {
         const settings = { ...set, ...more }
         const options = { settings, inputs }
         yield* kernel.run(component as typeof PromptGenerator, { ...options, outputs: ["a"] })
-        yield* kernel.run(component as typeof PromptGenerator, options)
+        const later = { ...settings, reasoningEffort: "default", responseFormat: "text" }
+        yield* Effect.either(kernel.run(component as typeof PromptGenerator, {
+          ...options,
+          settings: later,
+          outputs: component === Classifier ? ["a"] : []
+        }))
         const [first, second] = yield* kernel.requests
-        const sent = { temperature: 0.25, maxTokens: 33, topP: 0.5, stopSequences: ["END"] }
-        assert.deepInclude(first, { ...sent, responseFormat: "json" })
-        assert.deepInclude(second, sent)
-        assert.notStrictEqual(second?.responseFormat, "json")
+        const sent = {
+          temperature: 0.25,
+          maxTokens: 33,
+          topP: 0.5,
+          topK: 7,
+          frequencyPenalty: 0.5,
+          presencePenalty: 1,
+          stopSequences: ["END", "STOP", "HALT"],
+          maxThinkingTokens: 500,
+          verbosity: "low"
+        } as const
+        assert.deepInclude(first, { ...sent, responseFormat: "json", reasoningEffort: "high" })
+        assert.deepInclude(second, { ...sent, responseFormat: "text" })
+        assert.isUndefined(second?.reasoningEffort)
         assert.deepInclude(settings, set)
       }))
 
@@ -74,7 +104,8 @@ describe("models", () => {
         const down = new ConnectorError({ connector: "OpenAI", method: "stream", reason: "Unauthorized", detail: "no" })
         const kernel = yield* Kernel.make([{ text: "half", failure: down }])
         const settings = { ...set, ...more, passthrough: true }
-        const error = yield* Effect.flip(kernel.run(component as typeof PromptGenerator, { settings, inputs }))
+        const options = { settings, inputs, outputs: component === Classifier ? ["a"] : [] }
+        const error = yield* Effect.flip(kernel.run(component as typeof PromptGenerator, options))
         assert.include(error.message, "Unauthorized")
       }))
   }

@@ -61,6 +61,9 @@ const gate = (name: string, values: ReadonlyArray<unknown>, data: Record<string,
     return (answer as { readonly result: Record<string, unknown> }).result
   }).pipe(Candidate.as(Candidate.user("a")))
 
+const sha256 = "8f434346648f6b96df89dda901c5176b10a6d83961dd3c1ac88b59b2dc327aa4"
+const signed = "c3a92ff9e274cdcce27a58c15a78ec6dcbbdbd0038a87e7a11baef2028fd8bff"
+const query = "82aaf0808ce678be3d7cbb9c8bf66110"
 const md5 = { a: "0cc175b9c0f1b6a831c399e269772661", b: "92eb5ffee6ae2fec3ad71c777531578f" }
 const hash: Short = { name: "FHash", data: { algorithm: "md5", encoding: "hex" }, in: ["Data"] }
 const each = (format: string): Short => ({ name: "ForEach", data: { format }, in: ["Input"] })
@@ -79,7 +82,11 @@ layer(System.layer({ allow: ["127.0.0.1"] }), { excludeTestServices: true, timeo
         ["FEncDec", { action: "Encode", encoding: "hex" }, "hi", "Output", "6869"],
         ["FEncDec", { action: "Encode", encoding: "base64url" }, "hi", "Output", "aGk"],
         ["FEncDec", { action: "Decode", encoding: "hex" }, "6869", "Output", "hi"],
-        ["FSign", { key: "k" }, "hi", "Signature", "95ff8b0ea14e4f19fa830dd3d5b3e045"]
+        ["FEncDec", { action: "Encode", encoding: "base64" }, [1, 2], "Output", "AQI="],
+        ["FHash", { algorithm: "sha256", encoding: "hex" }, "hi", "Hash", sha256],
+        ["FSign", { key: "k" }, "hi", "Signature", "95ff8b0ea14e4f19fa830dd3d5b3e045"],
+        ["FSign", { key: "k", hashType: "sha256", dataTransform: "Stringify" }, { a: 1 }, "Signature", signed],
+        ["FSign", { key: "k", hashType: "md5", dataTransform: "Querystring" }, { a: 1, b: "x y" }, "Signature", query]
       ]
       for (const [name, data, x, output, expected] of rows) {
         assert.strictEqual((yield* one(name, data, x))[output], expected, `${name} ${JSON.stringify(data)}`)
@@ -118,15 +125,22 @@ layer(System.layer({ allow: ["127.0.0.1"] }), { excludeTestServices: true, timeo
     Effect.gen(function*() {
       const records = [{ Hash: md5.a }, { Hash: md5.b }]
       const full = yield* looped("full", ["a", "b"])
-      assert.deepStrictEqual((full as ReadonlyArray<{ result: unknown }>).map(({ result }) => result), records)
+      assert.deepStrictEqual(full, records.map((result) => ({ id: "H", name: "FHash", result })))
       assert.deepStrictEqual(yield* looped("minimal", ["a", "b"]), records)
       assert.deepStrictEqual(yield* looped("results-array", ["a", "b"]), [md5.a, md5.b])
-      assert.deepStrictEqual(yield* looped("minimal", []), [])
+      for (const format of ["full", "minimal", "results-array"]) {
+        assert.deepStrictEqual(yield* looped(format, []), [], format)
+      }
       const same: Short = { name: "APIOutput", data: { format: "minimal" }, in: ["v"] }
       const values = (format: string, x: unknown) => looped(format, x, same, "v")
       assert.deepStrictEqual(yield* values("results-array", "[1,2]"), [1, 2])
       assert.deepStrictEqual(yield* values("results-array", 7), [7])
-      assert.lengthOf((yield* values("minimal", [1, null, 0, "", false])) as ReadonlyArray<unknown>, 5)
+      const kept = [1, null, 0, "", false]
+      assert.deepStrictEqual(yield* values("minimal", kept), kept.map((v) => ({ v })))
+      // Four prompts that are told back.
+      const prompt: Short = { name: "LLMPrompt", data: { model: "Echo", prompt: "say {{v}}" }, in: ["v"] }
+      const told = yield* looped("results-array", ["a", "b", "c", "d"], prompt, "v")
+      assert.deepStrictEqual(told, ["say a", "say b", "say c", "say d"])
       const nested = yield* ask(
         { L: each("results-array"), M: each("results-array"), H: hash },
         ["E.x -> L.Input", "L.Loop -> M.Input", "M.Loop -> H.Data"],
@@ -148,9 +162,13 @@ layer(System.layer({ allow: ["127.0.0.1"] }), { excludeTestServices: true, timeo
       }
       const waited = yield* ask(background, ["E.x -> A.v", "A.v -> H.Data", "A.JobID -> W.Jobs"], "a")
       const { Results } = (waited as { readonly result: { readonly Results: Record<string, unknown> } }).result
-      const [job] = Object.values(Results)
-      assert.deepInclude(job, { status: "done" })
-      assert.include(JSON.stringify(job), md5.a)
+      const [[id, job] = ["", undefined]] = Object.entries(Results)
+      assert.match(id, /^A-/)
+      assert.deepStrictEqual(job, { status: "done", output: { id: "H", name: "FHash", result: { Hash: md5.a } } })
+      const sleeping: Short = { name: "FSleep", data: { delay: 30 }, in: ["Input"] }
+      // At once, and with the id of the job, of which older systems told nothing.
+      const started = yield* ask({ A: background["A"]!, S: sleeping }, ["E.x -> A.v", "A.v -> S.Input"], "a")
+      assert.match((started as { readonly result: { readonly JobID: string } }).result.JobID, /^A-/)
       const many = yield* ask(
         { L: each("results-array"), ...background, W: { ...background["W"]!, data: { jobs_count: 4, max_time: 20 } } },
         ["E.x -> L.Input", "L.Loop -> A.v", "A.v -> H.Data", "L.Result -> W.Jobs"],
@@ -178,6 +196,10 @@ layer(System.layer({ allow: ["127.0.0.1"] }), { excludeTestServices: true, timeo
         ["E.x -> W.v", "W.Key -> R.after"],
         { said: `"quoted"`, deep: { n: 1 } }
       )
+      const missed = yield* ask({ R: { name: "MemoryReadKeyVal", data: { ...memory, key: "none" }, in: ["v"] } }, [
+        "E.x -> R.v"
+      ], 1)
+      assert.hasAllKeys((missed as { readonly result: object }).result, ["_warning"])
       const { Value } = (kept as { readonly result: { readonly Value: unknown } }).result
       assert.deepStrictEqual(JSON.parse(String(Value)), { said: `"quoted"`, deep: { n: 1 } })
       const written = yield* one("MemoryWriteObject", { memoryName: "o" }, { a: 1, b: { c: 2 } })
@@ -218,9 +240,11 @@ layer(System.layer({ allow: ["127.0.0.1"] }), { excludeTestServices: true, timeo
         url: "/p?a=1&a=2&b=x%20y",
         auth: `Basic ${btoa("me:pw")}`
       })
-      for (const method of ["POST", "PUT", "PATCH", "DELETE"]) {
+      for (const method of ["POST", "PUT", "PATCH", "DELETE", "OPTIONS"]) {
         assert.deepInclude(yield* sent({ method, url: server.url }, "x"), { method })
       }
+      yield* sent({ method: "HEAD", url: server.url }, "x")
+      assert.strictEqual(server.requests.at(-1)?.method, "HEAD")
       const json = { method: "POST", url: server.url, contentType: "application/json" }
       for (const [value, text] of [[0, "0"], [false, "false"], [[1, "a"], `[1,"a"]`], [{ d: 1 }, `{"d":1}`]] as const) {
         const { body } = yield* sent({ ...json, body: `{"v": {{v}}, "n": {{nope}}}` }, value)
@@ -231,6 +255,80 @@ layer(System.layer({ allow: ["127.0.0.1"] }), { excludeTestServices: true, timeo
       const typed = { ...json, headers: { "Content-Type": "application/vnd.api+json" }, body: "{}" }
       assert.deepInclude(yield* sent(typed, 1), { type: "application/vnd.api+json" })
     }))
+
+  it.scoped("of calls that fail: the parsed body and the headers stand beside the error", () =>
+    Effect.gen(function*() {
+      const server = yield* HttpServer.make(({ url }, response) =>
+        HttpServer.json(response, Number(url.slice(1)), { why: "so" })
+      )
+      for (const status of [404, 422]) {
+        const call = { C: { name: "APICall", data: { url: `${server.url}/${status}` }, in: ["v"] } }
+        const { result } = (yield* ask(call, ["E.x -> C.v"], 1)) as { readonly result: Record<string, unknown> }
+        assert.include(String(result["_error"]), String(status))
+        assert.deepStrictEqual(result["Response"], { why: "so" })
+        assert.deepInclude(result["Headers"], { "content-type": "application/json" })
+      }
+    }))
+
+  it.scoped("of endpoints: what is sent and what is left out become what the inputs are", () =>
+    Effect.gen(function*() {
+      const server = yield* HttpServer.make((_, response) =>
+        void response.writeHead(200, { "content-type": "text/plain" }).end("nine byte")
+      )
+      const typed = (type: string, defaultVal: unknown) => ({ name: type, type, optional: true, defaultVal })
+      const inputs = [
+        typed("Text", "text"),
+        typed("Number", "123"),
+        typed("Integer", "1234"),
+        typed("Boolean", true),
+        typed("Array", "a,b,c,d"),
+        typed("Object", `{message:"hello world"}`),
+        typed("Binary", "nine byte"),
+        typed("Date", "01/20/2024")
+      ]
+      const names = inputs.map(({ name }) => name)
+      const E: Short = { name: "APIEndpoint", data: { endpoint: "go", method: "POST" }, in: inputs, out: names }
+      const O: Short = { name: "APIOutput", data: { format: "minimal" }, in: names.map((name) => `${name}?`) }
+      const agents = yield* Agents
+      const document = agentDocument({ E, O }, names.map((name) => `E.${name} -> O.${name}`))
+      yield* agents.load(yield* AgentDefinition.fromUnknown({ ...document, id: "typed" }))
+      const call = (body: object) =>
+        Effect.map(agents.call("typed", { endpoint: "go", body }), ({ answer }) => answer as Record<string, unknown>)
+      const { Binary: file, ...defaults } = yield* call({})
+      assert.deepStrictEqual(defaults, {
+        Text: "text",
+        Number: 123,
+        Integer: 1234,
+        Boolean: true,
+        Array: ["a", "b", "c", "d"],
+        Object: { message: "hello world" },
+        Date: "2024-01-20T00:00:00.000Z"
+      })
+      assert.deepInclude(file, { size: 9, mimetype: "text/plain" })
+      const sent = {
+        Number: "1337.42",
+        Integer: "42",
+        Boolean: "true",
+        Array: "[1,2,3]",
+        Object: `{"key":"value"}`,
+        Binary: server.url,
+        Date: "2024-05-06T07:08:09Z"
+      }
+      const { Binary: fetched, ...given } = yield* call(sent)
+      assert.deepStrictEqual(given, {
+        Text: "text",
+        Number: 1337.42,
+        Integer: 42,
+        Boolean: true,
+        Array: [1, 2, 3],
+        Object: { key: "value" },
+        Date: "2024-05-06T07:08:09.000Z"
+      })
+      assert.include((fetched as { readonly url: string }).url, "smythfs://")
+      for (const type of ["Number", "Integer", "Boolean", "Object", "Date"]) {
+        assert.include((yield* Effect.flip(call({ [type]: "abc" }))).message, type)
+      }
+    }).pipe(Candidate.as(Candidate.user("a"))))
 
   it.effect("an answer keeps what is false, empty or nothing", () =>
     Effect.gen(function*() {

@@ -13,12 +13,21 @@ export const AgentPlugin = Component.make("AgentPlugin", {
   category: "ai",
   config: Schema.Struct({
     ...Talk.settings,
-    agentId: Settings.text({ max: 200 })
+    agentId: Settings.text({ max: 200 }),
+    /** Of old. An agent is loaded once, and is asked as it is: `same-as-parent`, `dev-latest` and `prod-latest` are all the same. */
+    version: Settings.text({ max: 100, default: "" })
   }),
   inputs: Schema.Struct({ Prompt: Port.Any }),
   outputs: Schema.Struct({ Response: Port.Any }),
   openInputs: true,
   openOutputs: true,
+  check: ({ version }) =>
+    ["", "latest", "same-as-parent", "dev-latest", "prod-latest"].includes(version)
+      ? []
+      : [{
+        setting: "version",
+        problem: `it has no effect: the agent that is loaded is asked, whether it is "${version}" or not`
+      }],
   run: Effect.fnUntraced(function*({ config, inputs, step }) {
     const agents = yield* AgentCalls
     const model = config.model ?? config.openAiModel

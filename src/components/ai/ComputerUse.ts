@@ -26,7 +26,7 @@ const listed = <A extends string, I extends string>(item: Schema.Schema<A, I>) =
   })
 
 const settings = {
-  /** One that can use a computer: those of OpenAI and of Anthropic that have a tool for it. */
+  /** One that can use a computer: those of OpenAI and of Anthropic that have a tool for it, the latter on Bedrock, too. */
   model: Settings.text({ max: 200 }),
   /** The task. Default: the input `Prompt`. */
   prompt: Settings.optional(Settings.template({ max: 20_000 })),

@@ -10,6 +10,7 @@ import * as Templated from "../external/apicall/Templated.ts"
 import * as Port from "../Port.ts"
 import * as Settings from "../Settings.ts"
 import * as Completion from "./Completion.ts"
+import * as Chat from "./huggingface/Chat.ts"
 
 /** What a task takes: inputs of the component, by the names the vendor has for them. */
 interface Takes {
@@ -20,6 +21,7 @@ interface Takes {
 
 const text: Takes = { inputs: { Text: "inputs" }, within: "itself" }
 const image: Takes = { inputs: { Image: "data" }, within: "itself" }
+const drawn: Takes = { inputs: { Image: "inputs" }, within: "itself" }
 const audio: Takes = { inputs: { Audio: "data" }, within: "itself" }
 const asked: Takes = { inputs: { Image: "image", Question: "question" }, within: "inputs" }
 
@@ -27,12 +29,13 @@ const tasks: Readonly<Record<Inference.Task, Takes>> = {
   "audio-classification": audio,
   "audio-to-audio": audio,
   "automatic-speech-recognition": audio,
+  conversational: text,
   "document-question-answering": asked,
   "feature-extraction": text,
   "fill-mask": text,
   "image-classification": image,
-  "image-segmentation": image,
-  "image-to-image": { inputs: { Image: "inputs" }, within: "itself" },
+  "image-segmentation": drawn,
+  "image-to-image": drawn,
   "image-to-text": image,
   "object-detection": image,
   "question-answering": { inputs: { Question: "question", Context: "context" }, within: "inputs" },
@@ -83,16 +86,19 @@ export const HuggingFace = Component.make("HuggingFace", {
     )
     const args = Object.fromEntries(given)
     const parameters = yield* parametersOf(config.parameters, step)
+    const chat = task === "conversational" ? Chat.of(inputs) : undefined
     const answer = yield* inference.run({
       task: task as Inference.Task,
       model: config.modelName,
       apiKey: yield* Secrets.render(config.accessToken, step.data, { missing: "drop" }),
-      args: {
-        ...(within === "inputs" ? { inputs: args } : args),
-        ...(Object.keys(parameters).length === 0 ? {} : { parameters })
-      }
+      args: chat === undefined
+        ? {
+          ...(within === "inputs" ? { inputs: args } : args),
+          ...(Object.keys(parameters).length === 0 ? {} : { parameters })
+        }
+        : { ...parameters, messages: chat.messages }
     })
-    return { Output: yield* stored(answer) }
+    return { Output: chat === undefined ? yield* stored(answer) : yield* chat.read(answer) }
   })
 })
 

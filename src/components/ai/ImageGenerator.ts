@@ -80,7 +80,7 @@ const keepPrompt =
   "I NEED to test how the tool works with extremely simple prompts. DO NOT add any detail, just use it AS-IS: "
 
 type Config = Schema.Struct.Type<typeof settings>
-type Family = "gpt" | "dall-e-2" | "dall-e-3" | "runware" | "google" | "other"
+type Family = "gpt" | "dall-e-2" | "dall-e-3" | "runware" | "google" | "amazon" | "stability" | "other"
 
 const familyOf = (provider: string, modelId: string): Family => {
   const id = modelId.replace(/^smythos\//, "")
@@ -94,6 +94,8 @@ const familyOf = (provider: string, modelId: string): Family => {
     ? "runware"
     : provider.toLowerCase() === "googleai"
     ? "google"
+    : provider.toLowerCase() === "bedrock"
+    ? id.includes("stability.") ? "stability" : "amazon"
     : "other"
 }
 
@@ -113,6 +115,10 @@ const optionsOf = (family: Family, config: Config): Options => {
       return { negativePrompt, width, height, outputFormat: format, strength }
     case "google":
       return { aspectRatio, personGeneration, outputFormat: format === "WEBP" ? undefined : format }
+    case "amazon":
+      return { negativePrompt, width, height, strength, quality }
+    case "stability":
+      return { negativePrompt, aspectRatio, outputFormat: format, strength }
     case "other":
       return { size, quality, aspectRatio, negativePrompt, width, height, outputFormat: format }
   }

@@ -1,7 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Context, Effect, Layer } from "effect"
+import { Context, Effect, Layer, Schema, Stream } from "effect"
 import * as AgentDefinition from "../../../src/agents/AgentDefinition.ts"
 import { Agents } from "../../../src/agents/Agents.ts"
+import { AgentPlugin } from "../../../src/components/ai/AgentPlugin.ts"
 import * as Component from "../../../src/components/Component.ts"
 import * as Candidate from "../../../src/security/Candidate.ts"
 import * as TestLLM from "../../../src/testing/TestLLM.ts"
@@ -73,6 +74,35 @@ describe("AgentPlugin", () => {
       assert.deepStrictEqual(first?.messages[0], { role: "system", content: "I am a1." })
       assert.deepInclude(first?.messages[1]?.content[0] as object, { text: "For {\"mood\":1}.\n\n{\"mood\":1}" })
       assert.include(JSON.stringify(second?.messages.at(-1)), "agent:a1")
+    }))
+
+  it.scopedLive("another model than the agent's own may be asked, and the answer streamed on", () =>
+    Effect.gen(function*() {
+      const { agents, load, plugin, requests } = yield* system(["one", "two", "three"])
+      yield* asUser(load("a1", { W: { name: "WhoAmI", in: ["x"] } }, ["E.x -> W.x"]))
+      const ask = (data: Record<string, unknown>) =>
+        Effect.zipRight(
+          plugin("agentA", "a1", data),
+          Stream.runCollect(agents.stream("agentA", { endpoint: "go", body: { x: "hi" } }))
+        ).pipe(asUser, Effect.map((events) => JSON.stringify(Array.from(events))))
+      const kept = yield* ask({ model: "gpt-4.1-mini", openAiModel: "gpt-4.1" })
+      const passed = yield* ask({ openAiModel: "gpt-4.1", passthrough: true })
+      yield* ask({})
+      assert.deepStrictEqual((yield* requests).map(({ modelId }) => modelId), [
+        "gpt-4.1-mini",
+        "gpt-4.1",
+        "gpt-4o-mini"
+      ])
+      assert.notInclude(kept, `"text":"one"`)
+      assert.include(passed, `"text":"two"`)
+    }))
+
+  it.scopedLive("a version that cannot be chosen is told when the document is loaded", () =>
+    Effect.gen(function*() {
+      const problems = (version: string) =>
+        AgentPlugin.check({ ...config, version }, undefined as never).map(({ setting }) => setting)
+      const config = Schema.decodeUnknownSync(AgentPlugin.config)({ agentId: "a1" })
+      assert.deepStrictEqual(["", "same-as-parent", "prod-latest", "1.2"].map(problems), [[], [], [], ["version"]])
     }))
 
   it.scopedLive("an agent that the asking one may not call is not told apart from none", () =>

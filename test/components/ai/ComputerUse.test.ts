@@ -1,126 +1,9 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Fiber, Layer } from "effect"
-import { ComputerUse } from "../../../src/components/ai/ComputerUse.ts"
-import { BrowserComputer } from "../../../src/connectors/computer/BrowserComputer.ts"
-import { AnthropicLLM } from "../../../src/connectors/llm/AnthropicLLM.ts"
-import { GroqLLM } from "../../../src/connectors/llm/CompatibleLLMs.ts"
-import { OpenAILLM } from "../../../src/connectors/llm/OpenAILLM.ts"
-import { JSONModels } from "../../../src/connectors/models/JSONModels.ts"
-import { UndiciOutbound } from "../../../src/connectors/outbound/UndiciOutbound.ts"
-import { MemoryStorage } from "../../../src/connectors/storage/MemoryStorage.ts"
-import { NullVault } from "../../../src/connectors/vault/NullVault.ts"
-import * as Candidate from "../../../src/security/Candidate.ts"
-import { Confirmations, type Question } from "../../../src/subsystems/compute/Confirmations.ts"
-import { Storage } from "../../../src/subsystems/io/Storage.ts"
-import * as LLM from "../../../src/subsystems/llm/LLM.ts"
-import { executable, form, settings, site } from "../../connectors/computer/screens.ts"
+import { Effect, Fiber } from "effect"
+import { executable, site } from "../../connectors/computer/screens.ts"
 import * as AnthropicServer from "../../fixtures/AnthropicServer.ts"
-import type { Received } from "../../fixtures/HttpServer.ts"
-import type { Turn } from "../../fixtures/OpenAIServer.ts"
 import * as ResponsesServer from "../../fixtures/ResponsesServer.ts"
-import { runComponent, type RunOptions } from "../harness.ts"
-
-const as = Candidate.as(Candidate.agent("a1"))
-
-interface Given {
-  readonly openai?: ReadonlyArray<Turn>
-  readonly anthropic?: ReadonlyArray<Turn>
-  /** Rules of the operator's policy. */
-  readonly allow?: ReadonlyArray<string>
-  readonly confirms?: (question: Question) => boolean
-}
-
-/** Models on loopback servers that speak their providers' formats, and a real browser. */
-const make = ({ allow = [], anthropic = [], confirms, openai = [] }: Given) =>
-  Effect.gen(function*() {
-    const responses = yield* ResponsesServer.make(...openai)
-    const messages = yield* AnthropicServer.make(...anthropic)
-    const at = (provider: string, modelId: string, baseURL: string) =>
-      ({ provider, modelId, baseURL, credentials: "none" }) as const
-    const models = JSONModels.layer({
-      models: {
-        gpt: at("OpenAI", "gpt-5.4", responses.baseURL),
-        preview: at("OpenAI", "computer-use-preview", responses.baseURL),
-        claude: at("Anthropic", "claude-opus-4-6", messages.baseURL),
-        sonnet: at("Anthropic", "claude-sonnet-4-5", messages.baseURL),
-        old: at("Anthropic", "claude-3-opus-20240229", messages.baseURL),
-        groq: at("Groq", "llama", responses.baseURL)
-      }
-    })
-    const llm = Layer.provide(LLM.layer, [
-      LLM.providers([OpenAILLM.contract({}), AnthropicLLM.contract({}), GroqLLM.contract({})]),
-      NullVault.layer({})
-    ])
-    const context = yield* Layer.build(Layer.provideMerge(
-      llm,
-      Layer.mergeAll(
-        models,
-        MemoryStorage.layer({}),
-        UndiciOutbound.layer({ allow: [...allow] }),
-        BrowserComputer.layer({ ...settings, sessions: 1 })
-      )
-    ))
-    const questions: Array<Question> = []
-    const log: Array<readonly [string, string]> = []
-    const run = (options: RunOptions) => {
-      const step = { log: (level: string, message: string) => void log.push([level, message]) }
-      const whole = runComponent(ComputerUse, { ...options, step })
-      const asking = confirms === undefined
-        ? whole
-        : Effect.provideService(whole, Confirmations, {
-          ask: (question) =>
-            Effect.sync(() => {
-              questions.push(question)
-              return confirms(question)
-            })
-        })
-      return as(Effect.provide(asking, context))
-    }
-    const stored = (uri: string) => as(Effect.provide(Effect.flatMap(Storage, (storage) => storage.read(uri)), context))
-    return {
-      run,
-      stored,
-      questions,
-      log,
-      responses: () => responses.requests.map(bodyOf),
-      messages: messages.requests,
-      said: () => messages.requests.map(bodyOf)
-    }
-  })
-
-interface Body {
-  readonly input: ReadonlyArray<Record<string, unknown>>
-  readonly messages: ReadonlyArray<{ readonly role: string; readonly content: ReadonlyArray<Record<string, unknown>> }>
-  readonly tools: ReadonlyArray<unknown>
-  readonly [parameter: string]: unknown
-}
-const bodyOf = ({ body }: Received) => JSON.parse(body) as Body
-
-/** A call of OpenAI's computer as it stands on the wire. */
-const computer = (id: string, actions: ReadonlyArray<object>, checks: ReadonlyArray<object> = []) => ({
-  packets: [
-    ResponsesServer.item({ type: "reasoning", id: `rs_${id}`, summary: [], encrypted_content: "sealed" }),
-    ResponsesServer.item({
-      type: "computer_call",
-      id: `cu_${id}`,
-      call_id: id,
-      status: "completed",
-      pending_safety_checks: checks,
-      actions
-    }),
-    ResponsesServer.ended("completed", { usage: { input_tokens: 10, output_tokens: 2 } })
-  ]
-})
-
-const claude = (input: object, id?: string) => ({
-  toolCalls: [{ name: "computer", arguments: input, ...(id === undefined ? {} : { id }) }]
-})
-
-const shop = { "/": form("/send"), "/send": { status: 303, headers: { location: "/thanks" } }, "/thanks": "Thank you" }
-const sentTo = ({ requests }: { readonly requests: ReadonlyArray<Received> }) =>
-  requests.filter(({ method }) => method === "POST")
-    .map(({ body, url }) => [url, Object.fromEntries(new URLSearchParams(body))])
-const filled = [["/send", { name: "Ada", city: "Bonn" }]]
+import { claude, computer, filled, make, sentTo, shop } from "./computer.ts"
 
 describe.skipIf(executable === undefined)("ComputerUse (needs chromium)", () => {
   it.scopedLive("fills in a form and sends it, with OpenAI's tool", () =>
@@ -226,6 +109,29 @@ describe.skipIf(executable === undefined)("ComputerUse (needs chromium)", () => 
       assert.deepInclude(result!.content[0], { type: "tool_result", tool_use_id: "toolu_last" })
       assert.match(JSON.stringify(result), /"type":"image","source":\{"type":"base64","media_type":"image\/png"/)
       assert.notProperty(result!.content[0], "is_error")
+    }), 60_000)
+
+  it.scopedLive("fills in a form and sends it, with Anthropic's tool on Bedrock", () =>
+    Effect.gen(function*() {
+      const server = yield* site(shop)
+      const { converse, run } = yield* make({
+        allow: [server.rule],
+        bedrock: [
+          { toolCalls: [{ name: "navigate", arguments: { url: `${server.url}/` } }] },
+          claude({ action: "left_click", coordinate: [50, 20] }),
+          claude({ action: "type", text: "Ada\tBonn" }),
+          claude({ action: "key", text: "Return" }),
+          "It is sent."
+        ]
+      })
+      const { Reply } = yield* run({
+        settings: { model: "bedrock", prompt: "Send the form", origins: [server.url], confirm: "none", height: "600" }
+      })
+      assert.strictEqual(Reply, "It is sent.")
+      assert.deepStrictEqual(sentTo(server), filled)
+      const fields = JSON.stringify(converse()[0]?.["additionalModelRequestFields"])
+      assert.include(fields, `"display_height_px":600`)
+      assert.match(JSON.stringify(converse().at(-1)?.messages.at(-1)), /"toolResult":.*"image":\{"format":"png"/)
     }), 60_000)
 
   it.scopedLive("asks the older models in their words, and none that has no tool for it", () =>
@@ -346,6 +252,39 @@ describe.skipIf(executable === undefined)("ComputerUse (needs chromium)", () => 
       assert.deepStrictEqual(responses()[1]!.input.map(({ role, type }) => role ?? type), ["system", "user", "user"])
       assert.deepStrictEqual(sentTo(server), [])
     }), 60_000)
+
+  it.scopedLive(
+    "takes no answer in time for a no, asks for answers of a length, and keeps screenshots for so long",
+    () =>
+      Effect.gen(function*() {
+        const server = yield* site(shop)
+        const { questions, run, said, stored } = yield* make({
+          allow: [server.rule],
+          confirms: () => Effect.never,
+          anthropic: [claude({ action: "left_click", coordinate: [50, 100] }), "I stop."]
+        })
+        const { Screenshots } = yield* run({
+          settings: {
+            model: "claude",
+            prompt: "Go",
+            origins: server.url,
+            startUrl: `${server.url}/`,
+            confirm: "clicks",
+            confirmTimeout: "1",
+            maxTokens: "777",
+            ttl: "2"
+          }
+        })
+        assert.deepStrictEqual(questions.map(({ kind }) => kind), ["clicks"])
+        assert.deepStrictEqual(sentTo(server), [])
+        assert.strictEqual(said()[0]!["max_tokens"], 777)
+        const { url } = (Screenshots as ReadonlyArray<{ readonly url: string }>).at(-1)!
+        yield* stored(url)
+        yield* Effect.sleep("2100 millis")
+        assert.include((yield* Effect.flip(stored(url))).message, "No object")
+      }),
+    60_000
+  )
 
   it.scopedLive("ends after so many actions, and says what was done", () =>
     Effect.gen(function*() {

@@ -4,6 +4,7 @@ import { GenAILLM } from "../../../src/components/ai/GenAILLM.ts"
 import * as Candidate from "../../../src/security/Candidate.ts"
 import * as Prompt from "../../../src/subsystems/llm/Prompt.ts"
 import * as OpenAIServer from "../../fixtures/OpenAIServer.ts"
+import * as ResponsesServer from "../../fixtures/ResponsesServer.ts"
 import * as TestModel from "./models.ts"
 
 const settings = { model: "test", prompt: "Look at {{Input}}" }
@@ -197,15 +198,74 @@ describe("GenAILLM", () => {
             webSearchContextSize: "high",
             webSearchCity: "{{place}}",
             webSearchCountry: "NO",
-            webSearchRegion: " "
+            webSearchRegion: " ",
+            webSearchTimezone: "Europe/Oslo"
           },
           inputs: { Input: "it", place: "Oslo" }
         })
         assert.deepStrictEqual(outputs, { Reply: "So it is [1].\n\nSources:\n1. https://a.example" })
         assert.deepStrictEqual(model.asked()[0]?.["web_search_options"], {
           search_context_size: "high",
-          user_location: { type: "approximate", approximate: { city: "Oslo", country: "NO" } }
+          user_location: { type: "approximate", approximate: { city: "Oslo", country: "NO", timezone: "Europe/Oslo" } }
         })
+      }))
+
+    it.scopedLive("say where xAI searches, on the web and in posts, and what it takes no more is told", () =>
+      Effect.gen(function*() {
+        const said = { packets: [ResponsesServer.text("so"), ResponsesServer.ended("completed")] }
+        const model = yield* TestModel.make(said, said, said, said, said)
+        const lines: Array<string> = []
+        const step = { log: (level: string, text: string) => void lines.push(`${level} ${text}`) }
+        const search = { ...settings, model: "grok", useSearch: "true" }
+        const ask = (more: Record<string, unknown>) =>
+          model.run(GenAILLM, { settings: { ...search, ...more }, inputs: { Input: "it" }, step })
+        assert.deepStrictEqual(yield* ask({}), { Reply: "so" })
+        yield* ask({
+          searchMode: "on",
+          allowedWebsites: "a.example, b.example",
+          excludedWebsites: "c.example",
+          includedXHandles: "@ada\ngrace",
+          excludedXHandles: "bob",
+          fromDate: "2025-01-31",
+          toDate: "2025-02-28"
+        })
+        yield* ask({ searchDataSources: ["news", "rss"], excludedWebsites: "c.example", includedXHandles: "@ada" })
+        yield* ask({ searchDataSources: ["x"], excludedXHandles: "bob" })
+        assert.deepStrictEqual(lines.filter((line) => line.startsWith("warning")), [])
+        yield* ask({
+          searchMode: "OFF",
+          useWebSearch: true
+        })
+        assert.deepStrictEqual(model.asked().map(({ tools }) => tools), [
+          [{ type: "web_search" }, { type: "x_search" }],
+          [
+            { type: "web_search", filters: { allowed_domains: ["a.example", "b.example"] } },
+            {
+              type: "x_search",
+              allowed_x_handles: ["ada", "grace"],
+              from_date: "2025-01-31",
+              to_date: "2025-02-28"
+            }
+          ],
+          [{ type: "web_search", filters: { excluded_domains: ["c.example"] } }],
+          [{ type: "x_search", excluded_x_handles: ["bob"] }],
+          [{ type: "web_search" }]
+        ])
+
+        const ineffective = {
+          returnCitations: "false",
+          maxSearchResults: 5,
+          searchCountry: "NO",
+          postFavoriteCount: 1,
+          postViewCount: "2",
+          rssLinks: "https://a.example/rss",
+          safeSearch: false
+        }
+        yield* Effect.either(ask(ineffective))
+        for (const name of Object.keys(ineffective)) assert.include(lines.join("\n"), `warning ${name}: `)
+        assert.include((yield* Effect.flip(ask({ searchDataSources: ["rss"] }))).message, "searchDataSources")
+        const elsewhere = yield* Effect.flip(ask({ model: "searcher" }))
+        assert.include(elsewhere.message, "cannot be told where to search")
       }))
 
     it.scopedLive("do not matter to Echo", () =>

@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Layer, Schema } from "effect"
+import { Effect, Fiber, Layer, Schema } from "effect"
 import { ImageGenerator } from "../../../src/components/ai/ImageGenerator.ts"
+import { BedrockImages } from "../../../src/connectors/images/BedrockImages.ts"
 import { GoogleImages } from "../../../src/connectors/images/GoogleImages.ts"
 import { OpenAIImages } from "../../../src/connectors/images/OpenAIImages.ts"
 import { RunwareImages } from "../../../src/connectors/images/RunwareImages.ts"
@@ -11,6 +12,7 @@ import { NullVault } from "../../../src/connectors/vault/NullVault.ts"
 import * as Candidate from "../../../src/security/Candidate.ts"
 import * as Files from "../../../src/subsystems/io/Files.ts"
 import * as Images from "../../../src/subsystems/llm/Images.ts"
+import * as HttpServer from "../../fixtures/HttpServer.ts"
 import * as ImagesServer from "../../fixtures/ImagesServer.ts"
 import { runComponent, type RunOptions } from "../harness.ts"
 
@@ -18,22 +20,26 @@ const as = Candidate.as(Candidate.agent("a1"))
 const png = `data:image/png;base64,${ImagesServer.png}`
 
 /** All providers, each at one loopback server. */
-const make = Effect.gen(function*() {
-  const server = yield* ImagesServer.make
+const make = Effect.flatMap(ImagesServer.make, (server) => at(server))
+
+const at = Effect.fnUntraced(function*(server: HttpServer.HttpServer) {
   const models = JSONModels.layer({
     models: {
       gpt: { provider: "OpenAI", modelId: "gpt-image-1" },
       dalle2: { provider: "OpenAI", modelId: "dall-e-2" },
       dalle3: { provider: "OpenAI", modelId: "dall-e-3" },
       imagen: { provider: "GoogleAI", modelId: "imagen-4.0-generate-001" },
-      flux: { provider: "Runware", modelId: "runware:101@1" }
+      flux: { provider: "Runware", modelId: "runware:101@1" },
+      nova: { provider: "Bedrock", modelId: "amazon.nova-canvas-v1:0" },
+      stability: { provider: "Bedrock", modelId: "stability.sd3-5-large-v1:0" }
     }
   })
   const images = Layer.provide(Images.layer, [
     Images.providers([
       OpenAIImages.contract({ baseURL: `${server.url}/v1`, apiKey: "k" }),
       GoogleImages.contract({ baseURL: server.url, apiKey: "k" }),
-      RunwareImages.contract({ baseURL: `${server.url}/runware`, apiKey: "k" })
+      RunwareImages.contract({ baseURL: `${server.url}/runware`, apiKey: "k" }),
+      BedrockImages.contract({ endpoint: server.url, apiKey: "AKIA:k" })
     ]),
     models,
     NullVault.layer({})
@@ -71,17 +77,62 @@ describe("ImageGenerator", () => {
         height: 768,
         aspectRatio: "4:3",
         negativePrompt: "blue",
-        isRawInputPrompt: true
+        isRawInputPrompt: true,
+        sizeDalle2: "512x512",
+        sizeDalle3: "1792x1024",
+        outputFormat: "webp",
+        strength: "0.25",
+        personGeneration: "dont_allow",
+        numberOfImages: 2
       }
-      for (const model of ["dalle2", "dalle3", "imagen", "flux"]) {
+      for (const model of ["gpt", "dalle2", "imagen", "flux", "dalle3"]) {
         yield* run({ settings: { model, ...all }, inputs: { Prompt: "dot" } })
       }
-      const [dalle2, dalle3, imagen, flux] = sent()
-      assert.deepInclude(dalle2, { size: "256x256", prompt: "dot" })
-      assert.deepInclude(dalle3, { size: "1024x1024", style: "natural", quality: "hd" })
+      const [gpt, dalle2, imagen, flux, dalle3] = sent()
+      assert.deepInclude(gpt, { size: "1536x1024", quality: "auto", output_format: "webp", n: 2, prompt: "dot" })
+      assert.deepInclude(dalle2, { size: "512x512", prompt: "dot", n: 2 })
+      assert.deepInclude(dalle3, { size: "1792x1024", style: "natural", quality: "hd" })
       assert.include(String(dalle3?.["prompt"]), "AS-IS: dot")
-      assert.deepInclude(imagen?.["parameters"] as object, { aspectRatio: "4:3" })
-      assert.deepInclude(flux, { width: 512, height: 768, negativePrompt: "blue" })
+      assert.deepInclude(imagen?.["parameters"] as object, {
+        aspectRatio: "4:3",
+        personGeneration: "dont_allow",
+        sampleCount: 2
+      })
+      assert.deepInclude(flux, {
+        width: 512,
+        height: 768,
+        negativePrompt: "blue",
+        outputFormat: "WEBP",
+        numberResults: 2
+      })
+      for (const model of ["nova", "stability"]) yield* run({ settings: { model, ...all }, inputs: { Prompt: "dot" } })
+      const [nova, stability] = sent().slice(-3)
+      assert.deepStrictEqual(nova, {
+        taskType: "TEXT_IMAGE",
+        textToImageParams: { text: "dot", negativeText: "blue" },
+        imageGenerationConfig: { numberOfImages: 2, width: 512, height: 768, quality: "premium" }
+      })
+      assert.deepStrictEqual(stability, {
+        prompt: "dot",
+        negative_prompt: "blue",
+        output_format: "webp",
+        mode: "text-to-image",
+        aspect_ratio: "4:3"
+      })
+      assert.notProperty(flux, "strength", "which is of a picture to begin with")
+      const inputs = { Prompt: "dot", Photo: png }
+      yield* run({ settings: { model: "flux", ...all }, inputs, ports: ["Prompt", { name: "Photo", type: "Image" }] })
+      assert.deepInclude(sent().at(-1), { strength: 0.25 })
+    }))
+
+  it.scopedLive("ends its request when it is interrupted", () =>
+    Effect.gen(function*() {
+      const server = yield* HttpServer.make(() => undefined)
+      const { run } = yield* at(server)
+      const fiber = yield* Effect.fork(run({ settings: { model: "gpt" }, inputs: { Prompt: "dot" } }))
+      yield* Effect.repeat(Effect.sleep("5 millis"), { until: () => server.requests.length > 0 })
+      yield* Fiber.interrupt(fiber)
+      yield* Effect.promise(() => server.aborted)
     }))
 
   it.scopedLive("changes the pictures among its inputs", () =>

@@ -57,6 +57,24 @@ describe("MCPClient", () => {
       assert.deepInclude(file, { mimetype: "image/png" })
     }))
 
+  it.scopedLive("knows its model by the older name, streams the answer on, and speaks the transport it is told", () =>
+    Effect.gen(function*() {
+      const { rule, url } = yield* server
+      const older = yield* McpServer.everything("sse")
+      const kernel = yield* Kernel.make(["It is 42."], { allow: [rule, older.rule] })
+      const spoken: Array<string> = []
+      const settings = { openAiModel: "gpt-4.1", mcpUrl: url, prompt: "Add", passthrough: "true" }
+      yield* kernel.run(MCPClient, { settings, step: { emit: (_, text) => void spoken.push(text) } })
+      assert.strictEqual(spoken.join(""), "It is 42.\n")
+      assert.strictEqual((yield* kernel.requests)[0]?.modelId, "gpt-4.1")
+      const echo = { tool: "echo", arguments: { message: "hi" } }
+      const call = (mcpUrl: string, transport: string) =>
+        kernel.run(MCPClient, { settings: { ...echo, mcpUrl, transport } })
+      assert.include(String((yield* call(older.url, "SSE"))["Output"]), "hi")
+      assert.include(String((yield* call(url, "http"))["Output"]), "hi")
+      assert.include((yield* Effect.flip(call(older.url, "http"))).message, "McpClient.connect")
+    }))
+
   it.scopedLive("sends the token of a connection, and fails with the place to sign in where it has none yet", () =>
     Effect.gen(function*() {
       const server = yield* McpSignInServer.make()

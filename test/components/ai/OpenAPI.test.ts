@@ -1,7 +1,12 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Effect } from "effect"
+import { Effect, Redacted } from "effect"
+import { join } from "node:path"
 import { OpenAPI } from "../../../src/components/ai/OpenAPI.ts"
+import { JSONFileManagedVault } from "../../../src/connectors/managedvault/JSONFileManagedVault.ts"
+import * as Candidate from "../../../src/security/Candidate.ts"
+import { OAuthTokens } from "../../../src/subsystems/io/OAuthTokens.ts"
 import * as HttpServer from "../../fixtures/HttpServer.ts"
+import { tempFolder } from "../../fixtures/TempFolder.ts"
 import * as Kernel from "./kernel.ts"
 
 const model = "gpt-4o-mini"
@@ -151,6 +156,41 @@ describe("OpenAPI", () => {
       assert.include(String(refused?.result), "no such pet")
       assert.include(String(outside?.result), "/pets/.. leads out of /pets/{id}")
       assert.lengthOf(server.requests, 2)
+    }))
+
+  it.scopedLive("sends the token of a connection, knows its model by the older name, and streams the answer on", () =>
+    Effect.gen(function*() {
+      const server = yield* api()
+      const file = join(yield* tempFolder, "tokens.json")
+      const kernel = yield* Kernel.make([call("getPet", { id: "1" }), "A pet."], {
+        allow: [server.rule],
+        managedVault: JSONFileManagedVault.layer({ file })
+      })
+      yield* Effect.flatMap(
+        OAuthTokens,
+        (tokens) => tokens.save("pets", { tokenUrl: "", clientId: "", access: Redacted.make("token-of-a1") })
+      ).pipe(
+        Candidate.as(Kernel.agent),
+        Effect.provide(kernel.context)
+      )
+      const spoken: Array<string> = []
+      const settings = {
+        specUrl: `${server.url}/openapi.json`,
+        oauth_con_id: "pets",
+        openAiModel: "gpt-4.1",
+        passthrough: true
+      }
+      yield* kernel.run(OpenAPI, {
+        settings,
+        inputs: { Prompt: "Which?" },
+        step: { emit: (_, text) => void spoken.push(text) }
+      })
+      assert.strictEqual(spoken.join(""), "A pet.\n")
+      assert.strictEqual((yield* kernel.requests)[0]?.modelId, "gpt-4.1")
+      assert.deepStrictEqual(server.requests.map(({ headers }) => headers.authorization), [
+        undefined,
+        "Bearer token-of-a1"
+      ])
     }))
 
   it.scopedLive("reads plugin manifests, and takes what they say to models", () =>

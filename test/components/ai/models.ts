@@ -1,7 +1,7 @@
-/** What components that ask models need: `Echo`; `test`, `thinker` and `searcher` on a loopback server that speaks OpenAI's protocol. */
+/** What components that ask models need: `Echo`; `test`, `thinker`, `searcher` and `grok` on a loopback server that speaks OpenAI's protocol. */
 import { Context, Effect, Layer, type Schema } from "effect"
 import type * as Component from "../../../src/components/Component.ts"
-import { PerplexityLLM } from "../../../src/connectors/llm/CompatibleLLMs.ts"
+import { PerplexityLLM, XAILLM } from "../../../src/connectors/llm/CompatibleLLMs.ts"
 import { EchoLLM } from "../../../src/connectors/llm/EchoLLM.ts"
 import { OpenAILLM } from "../../../src/connectors/llm/OpenAILLM.ts"
 import { JSONModels } from "../../../src/connectors/models/JSONModels.ts"
@@ -28,11 +28,12 @@ const services = ({ baseURL }: OpenAIServer.OpenAIServer) => {
         credentials: "none",
         features: ["text", "search"]
       },
+      grok: { provider: "xAI", modelId: "grok-4", baseURL, credentials: "none", features: ["text", "search"] },
       thinker: { provider: "OpenAI", modelId: "o4-mini", baseURL, credentials: "none" }
     }
   })
   const llm = LLM.layer.pipe(Layer.provide([
-    LLM.providers([EchoLLM.contract({}), OpenAILLM.contract({}), PerplexityLLM.contract({})]),
+    LLM.providers([EchoLLM.contract({}), OpenAILLM.contract({}), PerplexityLLM.contract({}), XAILLM.contract({})]),
     NullVault.layer({})
   ]))
   return Layer.provideMerge(

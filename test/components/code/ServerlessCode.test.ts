@@ -2,9 +2,11 @@ import { assert, layer } from "@effect/vitest"
 import { Effect, Layer } from "effect"
 import { ServerlessCode } from "../../../src/components/code/ServerlessCode.ts"
 import { DummyAccount } from "../../../src/connectors/account/DummyAccount.ts"
+import { AWSLambda } from "../../../src/connectors/code/AWSLambda.ts"
 import { ECMASandbox } from "../../../src/connectors/code/ECMASandbox.ts"
 import * as Candidate from "../../../src/security/Candidate.ts"
 import * as Vault from "../../../src/security/Vault.ts"
+import * as LambdaServer from "../../fixtures/LambdaServer.ts"
 import { memoryVault } from "../../fixtures/MemoryVault.ts"
 import { runComponent, type RunOptions } from "../harness.ts"
 
@@ -58,6 +60,29 @@ layer(Layer.merge(ECMASandbox.layer({ workers: 1 }), vault), { excludeTestServic
       const { message } = yield* Effect.flip(run(own))
       assert.include(message, "AWSLambda")
       assert.notInclude(message, "secret")
+    }))
+
+  it.scoped("an account of one's own is the vendor's business, with its region and its role", () =>
+    Effect.gen(function*() {
+      const server = yield* LambdaServer.make
+      const { accessKeyId, secretAccessKey } = LambdaServer.others
+      const secrets = memoryVault({ "agent:a1": { id: accessKeyId, secret: secretAccessKey } })
+      const lambda = AWSLambda.layer({ region: "eu-central-1", endpoint: server.url, ...LambdaServer.credentials })
+      const own = {
+        code: "async function main(n) { return n + 1 }",
+        use_own_keys: true,
+        accessKeyId: "{{KEY(id)}}",
+        secretAccessKey: "{{KEY(secret)}}",
+        region: "eu-west-1"
+      }
+      const runs = (settings: Record<string, unknown>) =>
+        run(settings, { inputs: { n: 1 } }).pipe(
+          Effect.provide(Layer.merge(lambda, Layer.provide(Vault.layer, secrets)))
+        )
+      assert.include((yield* Effect.flip(runs(own))).message, "role")
+      assert.deepStrictEqual(yield* runs({ ...own, role: "arn:aws:iam::123456789012:role/code" }), { Output: 2 })
+      assert.deepStrictEqual(Array.from(server.functions.values(), ({ account }) => account), ["AKIAOTHER"])
+      assert.deepStrictEqual(Array.from(server.regions()), ["eu-west-1"])
     }))
 
   it.effect("what keeps code from running is told when the document is loaded, with its place in the part it is in", () =>

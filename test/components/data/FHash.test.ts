@@ -31,7 +31,7 @@ describe("FHash", () => {
     Effect.gen(function*() {
       assert.include(
         (yield* Effect.flip(hash({ algorithm: "sha265" }, "hi"))).message,
-        "unknown digest \"sha265\". Did you mean \"sha224\" or \"sha256\"?"
+        "unknown digest \"sha265\". Did you mean \"sha256\""
       )
       assert.include(
         (yield* Effect.flip(hash({ algorithm: "md5", encoding: "hexx" }, "hi"))).message,

@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Layer } from "effect"
+import { Effect, Fiber, Layer } from "effect"
 import { WebSearch } from "../../../src/components/external/WebSearch.ts"
 import { UndiciOutbound } from "../../../src/connectors/outbound/UndiciOutbound.ts"
 import { Tavily } from "../../../src/connectors/websearch/Tavily.ts"
@@ -38,6 +38,7 @@ describe("WebSearch", () => {
         yield* run(server, {
           includeImages: "true",
           includeQAs: true,
+          includeRawContent: "1",
           sourcesLimit: "3",
           searchTopic: "news",
           timeRange: "Week",
@@ -51,6 +52,7 @@ describe("WebSearch", () => {
       assert.deepInclude(asked, {
         max_results: 3,
         topic: "news",
+        include_raw_content: true,
         time_range: "week",
         exclude_domains: ["a.example", "b.example"]
       })
@@ -62,6 +64,15 @@ describe("WebSearch", () => {
       assert.include((yield* Effect.flip(run(server, {}, {}))).message, `"tavily"`)
       assert.include((yield* Effect.flip(run(server, { timeRange: "decade" }))).message, "timeRange")
       assert.lengthOf(server.requests, 0)
+    }))
+
+  it.scopedLive("stops the request when it is interrupted", () =>
+    Effect.gen(function*() {
+      const server = yield* HttpServer.make(() => undefined)
+      const fiber = yield* Effect.fork(run(server))
+      yield* Effect.repeat(Effect.sleep("5 millis"), { until: () => server.requests.length === 1 })
+      yield* Fiber.interrupt(fiber)
+      yield* Effect.promise(() => server.aborted)
     }))
 
   it("answers to the name it has in older documents", () => {

@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Layer } from "effect"
+import { Effect, Fiber, Layer } from "effect"
 import { ZapierAction } from "../../../src/components/external/ZapierAction.ts"
 import { UndiciOutbound } from "../../../src/connectors/outbound/UndiciOutbound.ts"
 import { MemoryStorage } from "../../../src/connectors/storage/MemoryStorage.ts"
@@ -68,6 +68,31 @@ describe("ZapierAction", () => {
         "public address"
       )
       assert.lengthOf(server.requests, 1)
+    }))
+
+  it.scopedLive("asks no place that the policy of the network forbids, whatever the document says, and takes the key nowhere else", () =>
+    Effect.gen(function*() {
+      const other = yield* zapier()
+      const server = yield* HttpServer.make((_, response) =>
+        void response.writeHead(307, { location: other.url }).end()
+      )
+      for (const endpoint of ["http://10.0.0.1", other.url, "file:///etc/passwd#"]) {
+        const { message } = yield* Effect.flip(run(server, { a: 1 }, { endpoint }))
+        assert.match(message, /refused/)
+        assert.notMatch(message, /k(&|%26)y/)
+      }
+      yield* Effect.flip(run(server, { a: 1 }))
+      assert.lengthOf(server.requests, 1)
+      assert.lengthOf(other.requests, 0)
+    }))
+
+  it.scopedLive("stops the request when it is interrupted", () =>
+    Effect.gen(function*() {
+      const server = yield* HttpServer.make(() => undefined)
+      const fiber = yield* Effect.fork(run(server, { a: 1 }))
+      yield* Effect.repeat(Effect.sleep("5 millis"), { until: () => server.requests.length === 1 })
+      yield* Fiber.interrupt(fiber)
+      yield* Effect.promise(() => server.aborted)
     }))
 
   it.scopedLive("fails with what Zapier says, and never with the key", () =>

@@ -1,5 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
+import { DataSourceLookup } from "../../../src/components/rag/DataSourceLookup.ts"
 import { ConnectorError } from "../../../src/kernel/ConnectorError.ts"
 import * as TestLLM from "../../../src/testing/TestLLM.ts"
 import { agent, index, lookup, services } from "./rag.ts"
@@ -114,6 +115,13 @@ describe("DataSourceLookup", () => {
         })
       ]))
     ))
+
+  it.effect("what it never did is told when the document is loaded", () =>
+    Effect.sync(() => {
+      const told = (postprocess: boolean) =>
+        DataSourceLookup.check({ postprocess } as never, undefined as never).map(({ setting }) => setting)
+      assert.deepStrictEqual([told(true), told(false)], [["postprocess"], []])
+    }))
 
   it.effect("needs a query and a namespace", () =>
     Effect.gen(function*() {

@@ -168,6 +168,19 @@ describe("WebhookTrigger", () => {
       assert.lengthOf(keptOf("w5"), 2)
     }))
 
+  it.scopedLive("takes what is as old as its tolerance", () =>
+    Effect.gen(function*() {
+      const { url } = yield* webhook("w5b", { timestampHeader: "X-Time", signatureHeader: "X-Sig", tolerance: "3600" })
+      const at = (seconds: number) => {
+        const time = String(Number(now()) - seconds)
+        return Effect.map(
+          post(url, "{}", { "x-time": time, "x-sig": hmac(key, `${time}.{}`) }),
+          ({ status }) => status
+        )
+      }
+      assert.deepStrictEqual([yield* at(3500), yield* at(3700)], [202, 401])
+    }))
+
   it.scopedLive("knows an event by its id, in the ways others sign", () =>
     Effect.gen(function*() {
       const { url } = yield* webhook("w6", {

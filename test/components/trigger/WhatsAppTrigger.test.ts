@@ -253,11 +253,12 @@ describe("WhatsAppTrigger", () => {
         secrets,
         allow: [graph.rule]
       })
-      const load = (id: string) =>
+      const load = (id: string, more = {}) =>
         owner(Effect.flatMap(
           AgentDefinition.fromUnknown(document(id, {
             webhookUrl: `${url}/agents/${id}/trigger/chat?key=1`,
-            graphUrl: `${graph.url}/v19.0`
+            graphUrl: `${graph.url}/v19.0`,
+            ...more
           })),
           agents.load
         ))
@@ -280,5 +281,10 @@ describe("WhatsAppTrigger", () => {
       assert.strictEqual(error._tag, "TriggerFailed")
       assert.include(error.message, "Bad app")
       assert.isFalse((yield* owner(agents.triggers("wa10")))[0]?.registered)
+
+      status = 200
+      yield* load("wa10", { clientId: null, appId: "678" })
+      yield* owner(agents.register("wa10", "chat"))
+      assert.strictEqual(graph.requests.at(-1)?.url, "/v19.0/678/subscriptions")
     }))
 })
