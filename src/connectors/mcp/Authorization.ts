@@ -4,7 +4,8 @@
  */
 import type { OAuthClientProvider, OAuthDiscoveryState } from "@modelcontextprotocol/sdk/client/auth.js"
 import type { OAuthClientInformationMixed, OAuthTokens } from "@modelcontextprotocol/sdk/shared/auth.js"
-import { Option, Redacted } from "effect"
+import { Either, Option, Redacted } from "effect"
+import * as ClientAssertion from "../../subsystems/io/ClientAssertion.ts"
 import type { Authorize, Authorized } from "../../subsystems/io/McpSignIn.ts"
 import type { Connection } from "../../subsystems/io/OAuthTokens.ts"
 import type { Fetch } from "./PolicedFetch.ts"
@@ -23,22 +24,26 @@ interface Kept {
   discovery?: OAuthDiscoveryState
 }
 
-/** `now`: milliseconds since 1970. */
+/** `id`: unguessable and used once. `now`: milliseconds since 1970. */
 export const run = async (
   sdk: Package,
   { clientMetadataUrl, redirectUrl: usualRedirectUrl }: Settings,
   server: URL,
   { answer, client, metadataUrl, redirectUrl = usualRedirectUrl, scope, state }: Authorize,
   fetch: Fetch,
-  now: number
+  { id, now }: Pick<ClientAssertion.Assertion, "id" | "now">
 ): Promise<Authorized> => {
   const kept: Kept = Option.match(answer, {
     onNone: () => ({}),
     onSome: ({ kept }) => JSON.parse(Redacted.value(kept)) as Kept
   })
+  const privateKey = Option.filterMap(
+    client,
+    ({ authentication, secret }) => authentication === "private_key_jwt" ? secret : Option.none()
+  )
   const known = Option.map(client, ({ id, secret }): OAuthClientInformationMixed => ({
     client_id: id,
-    ...Option.match(secret, { onNone: () => ({}), onSome: (secret) => ({ client_secret: Redacted.value(secret) }) })
+    ...Option.isNone(secret) || Option.isSome(privateKey) ? {} : { client_secret: Redacted.value(secret.value) }
   }))
   const isForItself = Option.exists(client, ({ grant }) => grant === "client_credentials")
   const wanted = scope ?? Option.getOrUndefined(Option.flatMap(client, (one) => one.scope))
@@ -60,6 +65,20 @@ export const run = async (
           clientCredentials(wanted ?? kept.discovery?.resourceMetadata?.scopes_supported?.join(" "))
       }
       : {}),
+    ...Option.match(privateKey, {
+      onNone: () => ({}),
+      onSome: (privateKey) => ({
+        addClientAuthentication: (_headers, form, url, metadata) => {
+          const { client_id: clientId } = Option.getOrThrow(known)
+          const audience = metadata?.issuer ?? String(url)
+          const proof = Either.getOrThrowWith(
+            ClientAssertion.parameters({ clientId, privateKey, audience, id, now }),
+            (problem) => new Error(problem)
+          )
+          for (const [name, value] of Object.entries({ client_id: clientId, ...proof })) form.set(name, value)
+        }
+      } satisfies Partial<OAuthClientProvider>)
+    }),
     state: () => state,
     clientInformation: () => kept.client ?? Option.getOrUndefined(known),
     saveClientInformation: (client) => void (kept.client = client),
@@ -81,27 +100,33 @@ export const run = async (
   })
   return given === undefined
     ? { _tag: "Browser", url: page?.href ?? "", kept: Redacted.make(JSON.stringify(kept)) }
-    : { _tag: "Connection", connection: connectionOf(sdk, kept, given, isForItself, wanted, now) }
+    : { _tag: "Connection", connection: connectionOf(sdk, kept, given, { isForItself, privateKey, wanted, now }) }
 }
 
 const connectionOf = (
   sdk: Package,
   { client = { client_id: "" }, discovery }: Kept,
   { access_token, expires_in, refresh_token, scope }: OAuthTokens,
-  isForItself: boolean,
-  wanted: string | undefined,
-  now: number
+  { isForItself, now, privateKey, wanted }: {
+    readonly isForItself: boolean
+    readonly privateKey: Option.Option<Redacted.Redacted>
+    readonly wanted: string | undefined
+    readonly now: number
+  }
 ): Connection => {
   const { authorizationServerMetadata: metadata, authorizationServerUrl = "", resourceMetadata } = discovery ?? {}
   const method = sdk.selectClientAuthMethod(client, metadata?.token_endpoint_auth_methods_supported ?? [])
   return {
     tokenUrl: metadata?.token_endpoint ?? new URL("/token", authorizationServerUrl).href,
     clientId: client.client_id,
-    clientSecret: client.client_secret === undefined ? undefined : Redacted.make(client.client_secret),
+    clientSecret: Option.getOrUndefined(
+      Option.orElse(privateKey, () => Option.map(Option.fromNullable(client.client_secret), Redacted.make))
+    ),
     scope: scope ?? wanted,
     resource: resourceMetadata?.resource,
     grant: isForItself ? "client_credentials" : "refresh_token",
-    authentication: method === "client_secret_basic" ? "basic" : "body",
+    authentication: Option.isSome(privateKey) ? "private_key_jwt" : method === "client_secret_basic" ? "basic" : "body",
+    issuer: metadata?.issuer,
     access: Redacted.make(access_token),
     refresh: refresh_token === undefined ? undefined : Redacted.make(refresh_token),
     expiresAt: expires_in === undefined ? undefined : now + expires_in * 1000

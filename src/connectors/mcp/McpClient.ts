@@ -8,10 +8,12 @@ import type { jsonSchemaValidator } from "@modelcontextprotocol/sdk/validation/t
 import { Clock, Duration, Effect, Option, Redacted, Schema } from "effect"
 import * as Connector from "../../kernel/Connector.ts"
 import { ConnectorError } from "../../kernel/ConnectorError.ts"
+import * as Ids from "../../kernel/Ids.ts"
 import * as Mcp from "../../subsystems/io/Mcp.ts"
 import { Challenge } from "../../subsystems/io/McpSignIn.ts"
 import * as Authorization from "./Authorization.ts"
 import * as BearerFetch from "./BearerFetch.ts"
+import * as EventAnswers from "./EventAnswers.ts"
 import * as PolicedFetch from "./PolicedFetch.ts"
 import { toContent } from "./ToolContent.ts"
 
@@ -39,6 +41,12 @@ const McpClientSettings = Schema.Struct({
   redirectUrl: Schema.optionalWith(Schema.String.pipe(Schema.filter((url) => URL.canParse(url))), {
     default: () => "http://127.0.0.1/mcp-sign-in"
   }),
+  /**
+   * What becomes of questions that a server asks in the middle of a call (elicitation), where no person is there to answer them.
+   * `none`: servers are told that there is nobody. `defaults`: a form all of whose required fields have defaults is accepted with
+   * them, any other is cancelled.
+   */
+  elicitation: Schema.optionalWith(Schema.Literal("none", "defaults"), { default: () => "none" }),
   /** Where the client describes itself, for servers that register none: https://client.dev */
   clientMetadataUrl: Schema.optional(
     Schema.String.pipe(Schema.pattern(/^https:\/\/[^/]+\/./, { message: () => "expected an https URL with a path" }))
@@ -50,7 +58,7 @@ export const McpClient = Connector.make({
   contract: Mcp.McpConnector,
   service: Mcp.layer,
   settings: McpClientSettings,
-  make: Effect.fnUntraced(function*({ clientMetadataUrl, commands, idle, redirectUrl, timeout }) {
+  make: Effect.fnUntraced(function*({ clientMetadataUrl, commands, elicitation, idle, redirectUrl, timeout }) {
     const fetchFor = yield* PolicedFetch.make
     const limits = { timeout: Duration.toMillis(timeout) }
 
@@ -58,6 +66,7 @@ export const McpClient = Connector.make({
     const open = Effect.fnUntraced(function*(sdk: Sdk, transport: Transport, attempt: Attempt) {
       let closed = false
       const client = new sdk.Client({ name: "effect-sre", version: "1" }, { jsonSchemaValidator: unjudged })
+      if (elicitation === "defaults") answerWithDefaults(sdk, client)
       client.onclose = () => {
         closed = true
       }
@@ -77,7 +86,7 @@ export const McpClient = Connector.make({
       )
       const attempt = attempting(() => secretsOf(target), asked)
       const options = {
-        fetch,
+        fetch: EventAnswers.make(fetch),
         requestInit: { headers: { ...Redacted.value(target.headers) } }
       }
       const streamable = Effect.suspend(() =>
@@ -98,7 +107,7 @@ export const McpClient = Connector.make({
       commands: Object.keys(commands),
       idle,
       authorize: (target, request) =>
-        Effect.flatMap(Effect.all([load, Clock.currentTimeMillis]), ([sdk, now]) => {
+        Effect.flatMap(Effect.all([load, Ids.make("assertion"), Clock.currentTimeMillis]), ([sdk, id, now]) => {
           const send = fetchFor(target.policy)
           return Effect.tryPromise({
             try: (signal) =>
@@ -108,7 +117,7 @@ export const McpClient = Connector.make({
                 target.url,
                 request,
                 (url, init) => send(url, { ...init, signal }),
-                now
+                { id, now }
               ),
             catch: (cause) => refused(cause)
           })
@@ -146,12 +155,25 @@ const load = Effect.mapError(
     ...await import("@modelcontextprotocol/sdk/client/index.js"),
     ...await import("@modelcontextprotocol/sdk/client/streamableHttp.js"),
     ...await import("@modelcontextprotocol/sdk/client/sse.js"),
-    ...await import("@modelcontextprotocol/sdk/client/stdio.js")
+    ...await import("@modelcontextprotocol/sdk/client/stdio.js"),
+    ElicitRequestSchema: (await import("@modelcontextprotocol/sdk/types.js")).ElicitRequestSchema
   })),
   ({ cause, problem }) =>
     new ConnectorError({ connector: "McpClient", method: "connect", reason: "Unsupported", detail: problem, cause })
 )
 type Sdk = Effect.Effect.Success<typeof load>
+
+/** The package puts the defaults in: https://modelcontextprotocol.io/specification/2025-11-25/client/elicitation */
+const answerWithDefaults = (sdk: Sdk, client: Client) => {
+  client.registerCapabilities({ elicitation: { form: { applyDefaults: true } } })
+  client.setRequestHandler(sdk.ElicitRequestSchema, ({ params }) => {
+    if (params.mode === "url") return { action: "cancel" }
+    const { properties, required = [] } = params.requestedSchema
+    return required.every((name) => Object.hasOwn(properties[name] ?? {}, "default"))
+      ? { action: "accept", content: {} }
+      : { action: "cancel" }
+  })
+}
 
 const sessionOf = (
   client: Client,

@@ -217,6 +217,8 @@ const make = Effect.gen(function*() {
     Effect.flatMap(RcMap.get(candidates, key.who), (sessions) =>
       RcMap.get(sessions, key).pipe(
         Effect.tapError(() => RcMap.invalidate(sessions, key)),
+        // What is still being opened ends when the last one who waits for it has gone.
+        Effect.onInterrupt(() => RcMap.invalidate(sessions, key)),
         Effect.flatMap((opened) =>
           opened.session.isClosed()
             ? Effect.zipRight(RcMap.invalidate(sessions, key), RcMap.get(sessions, key))

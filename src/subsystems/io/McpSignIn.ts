@@ -51,7 +51,9 @@ export class Challenge extends Data.TaggedError("Challenge")<{
 /** Of the client, what was known before: a registration of one's own, and whether it asks for itself. */
 export interface Client {
   readonly id: string
+  /** Or its private key, by `authentication`. */
   readonly secret: Option.Option<Redacted.Redacted>
+  readonly authentication: OAuthRecord.Authentication
   readonly grant: OAuthRecord.Client["grant"]
   readonly scope: Option.Option<string>
 }
@@ -149,8 +151,8 @@ const over = (tokens: OAuthTokens["Type"], vault: ManagedVault["Type"]): SignIn 
   const clientOf = (connection: string) =>
     Effect.map(
       recordOf(connection),
-      Option.filterMap(({ client: { clientId: id, clientSecret: secret, grant, scope } }) =>
-        id === "" ? Option.none() : Option.some<Client>({ id, secret, grant, scope })
+      Option.filterMap(({ client: { authentication, clientId: id, clientSecret: secret, grant, scope } }) =>
+        id === "" ? Option.none() : Option.some<Client>({ id, secret, authentication, grant, scope })
       )
     )
 

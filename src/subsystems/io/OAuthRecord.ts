@@ -14,6 +14,13 @@ const Data = Schema.Struct({
   granted_scope: Text
 })
 
+/**
+ * How the client proves itself: with its secret in the body, or by the header `Authorization: Basic`; or with its private key,
+ * which stands in place of the secret.
+ */
+export const Authentication = Schema.Literal("body", "basic", "private_key_jwt")
+export type Authentication = typeof Authentication.Type
+
 const Settings = Schema.Struct({
   type: Text,
   service: Text,
@@ -23,8 +30,9 @@ const Settings = Schema.Struct({
   scope: Text,
   /** What the tokens are for: https://www.rfc-editor.org/rfc/rfc8707 */
   resource: Text,
-  /** How the client proves itself: in the body (the default), or by the header `Authorization: Basic`. */
-  clientAuthentication: Schema.optional(Schema.Literal("body", "basic"))
+  /** Of the authorization server, for clients that prove themselves with a key. */
+  issuer: Text,
+  clientAuthentication: Schema.optional(Authentication)
 })
 
 export interface Tokens {
@@ -46,8 +54,10 @@ export interface Client {
   readonly scope: Option.Option<string>
   /** What the tokens are for, where the server has to be told. */
   readonly resource: Option.Option<string>
+  /** Whom a key proves the client to. None: the token endpoint. */
+  readonly issuer: Option.Option<string>
   readonly grant: "refresh_token" | "client_credentials"
-  readonly authentication: "body" | "basic"
+  readonly authentication: Authentication
 }
 
 /** Who is about to renew the tokens: a refresh token is good for one use, and a second one ends the authorization. */
@@ -94,6 +104,7 @@ export const parse = (text: Redacted.Redacted): Either.Either<OAuthRecord, strin
         clientSecret: secret(settings.clientSecret),
         scope,
         resource: given(settings.resource),
+        issuer: given(settings.issuer),
         grant: settings.service === clientCredentials ? "client_credentials" : "refresh_token",
         authentication: settings.clientAuthentication ?? "body"
       }
@@ -124,6 +135,7 @@ export const make = (client: Client, tokens: Tokens): Redacted.Redacted =>
         clientSecret: Option.getOrUndefined(Option.map(client.clientSecret, Redacted.value)),
         scope: Option.getOrUndefined(client.scope),
         resource: Option.getOrUndefined(client.resource),
+        issuer: Option.getOrUndefined(client.issuer),
         clientAuthentication: client.authentication
       }
     }

@@ -56,6 +56,7 @@ export interface AccessToken {
 export interface Connection {
   readonly tokenUrl: string
   readonly clientId: string
+  /** With `private_key_jwt` the private key: PEM, or a JWK as JSON. */
   readonly clientSecret?: Redacted.Redacted | undefined
   readonly scope?: string | undefined
   /** What the tokens are for, where the server has to be told: https://www.rfc-editor.org/rfc/rfc8707 */
@@ -63,7 +64,9 @@ export interface Connection {
   /** Default: `refresh_token`. */
   readonly grant?: "refresh_token" | "client_credentials" | undefined
   /** How the client proves itself. Default: in the body. */
-  readonly authentication?: "body" | "basic" | undefined
+  readonly authentication?: OAuthRecord.Authentication | undefined
+  /** Of the authorization server, which a key proves the client to. Default: `tokenUrl`. */
+  readonly issuer?: string | undefined
   /** What the authorization gave; client credentials need nothing. */
   readonly access?: Redacted.Redacted | undefined
   readonly refresh?: Redacted.Redacted | undefined
@@ -212,13 +215,14 @@ const accessToken = (key: string, { access, expiresAt, scopes }: OAuthRecord.Tok
   })
 
 const clientOf = (
-  { authentication, clientId, clientSecret, grant, resource, scope, tokenUrl }: Connection
+  { authentication, clientId, clientSecret, grant, issuer, resource, scope, tokenUrl }: Connection
 ): OAuthRecord.Client => ({
   tokenUrl,
   clientId,
   clientSecret: Option.fromNullable(clientSecret),
   scope: Option.fromNullable(scope),
   resource: Option.fromNullable(resource),
+  issuer: Option.fromNullable(issuer),
   grant: grant ?? "refresh_token",
   authentication: authentication ?? "body"
 })

@@ -1,10 +1,12 @@
 /** One request to the token endpoint of an OAuth 2 server: https://www.rfc-editor.org/rfc/rfc6749#section-3.2 */
-import { Clock, Duration, Effect, Option, Redacted, Schema } from "effect"
+import { Clock, Duration, Effect, Either, Option, Redacted, Schema } from "effect"
 import { ConnectorError } from "../../kernel/ConnectorError.ts"
+import * as Ids from "../../kernel/Ids.ts"
 import * as TemplateString from "../../kernel/TemplateString.ts"
 import * as Candidate from "../../security/Candidate.ts"
 import * as Secrets from "../../security/Secrets.ts"
 import type { Vault, VaultError } from "../../security/Vault.ts"
+import * as ClientAssertion from "./ClientAssertion.ts"
 import * as OAuthRecord from "./OAuthRecord.ts"
 import { Outbound, type OutboundError } from "./Outbound.ts"
 
@@ -48,18 +50,23 @@ export const exchange = Effect.fnUntraced(function*(
   const rendered = renderedFor(home)
   const id = yield* rendered(client.clientId)
   const secret = yield* rendered(Option.match(client.clientSecret, { onNone: () => "", onSome: Redacted.value }))
+  const url = yield* rendered(client.tokenUrl)
   const form = new URLSearchParams({
     grant_type: client.grant,
     ...given("resource", client.resource),
     ...(client.grant === "client_credentials"
       ? given("scope", client.scope)
       : given("refresh_token", Option.map(tokens.refresh, Redacted.value))),
-    ...(client.authentication === "basic" ? {} : { client_id: id, ...(secret === "" ? {} : { client_secret: secret }) })
+    ...(client.authentication === "basic" ? {} : { client_id: id }),
+    ...(client.authentication === "body" && secret !== "" ? { client_secret: secret } : {}),
+    ...(client.authentication === "private_key_jwt"
+      ? yield* assertionOf(id, Redacted.make(secret), Option.getOrElse(client.issuer, () => url))
+      : {})
   })
   const outbound = yield* Outbound
   const { body, headers, status } = yield* outbound.request({
     method: "POST",
-    url: yield* rendered(client.tokenUrl),
+    url,
     headers: {
       accept: "application/json",
       "content-type": "application/x-www-form-urlencoded",
@@ -89,6 +96,15 @@ export const exchange = Effect.fnUntraced(function*(
 /** A text of a record in this home. */
 export const renderedFor = (home: Candidate.Candidate) => (text: string) =>
   Effect.map(Candidate.as(Secrets.render(TemplateString.parse(text), {}), home), Redacted.value)
+
+const assertionOf = Effect.fnUntraced(function*(clientId: string, privateKey: Redacted.Redacted, audience: string) {
+  const id = yield* Ids.make("assertion")
+  const now = yield* Clock.currentTimeMillis
+  return yield* Either.mapLeft(
+    ClientAssertion.parameters({ clientId, privateKey, audience, id, now }),
+    (detail) => new ConnectorError({ connector: "OAuthTokens", method: "get", reason: "InvalidInput", detail })
+  )
+})
 
 const given = (name: string, value: Option.Option<string>) =>
   Option.match(value, { onNone: () => ({}), onSome: (value) => ({ [name]: value }) })

@@ -7,6 +7,7 @@ import { McpClient } from "../../../src/connectors/mcp/McpClient.ts"
 import { UndiciOutbound } from "../../../src/connectors/outbound/UndiciOutbound.ts"
 import * as Candidate from "../../../src/security/Candidate.ts"
 import * as Mcp from "../../../src/subsystems/io/Mcp.ts"
+import * as faults from "../../conformance/faults.ts"
 import * as HttpServer from "../../fixtures/HttpServer.ts"
 import * as McpServer from "../../fixtures/McpServer.ts"
 import { perFile } from "../../fixtures/PerFile.ts"
@@ -60,6 +61,32 @@ describe("McpClient", () => {
       const result = yield* as(mcp.call({ url }, "get-sum", { a: "two" }))
       assert.isTrue(result.isError)
       assert.match(text(result), /expected number|Invalid/i)
+    }))
+
+  it.scopedLive("answers forms with their defaults where the operator says so, and is not asked otherwise", () =>
+    Effect.gen(function*() {
+      const seats = { type: "integer", default: 2 } as const
+      const server = yield* McpServer.asking({
+        type: "object",
+        properties: { seats, name: { type: "string" }, meal: { type: "string", enum: ["a", "b"], default: "b" } },
+        required: ["seats"]
+      })
+      const open = yield* McpServer.asking({
+        type: "object",
+        properties: { seats, name: { type: "string" } },
+        required: ["name", "seats"]
+      })
+      const mcp = yield* service([server.rule, open.rule], { elicitation: "defaults" })
+      const book = (url: string) => Effect.map(as(mcp.call({ url }, "book", {})), text)
+      assert.deepStrictEqual(JSON.parse(yield* book(server.url)), {
+        action: "accept",
+        content: { seats: 2, meal: "b" }
+      })
+      assert.deepStrictEqual(JSON.parse(yield* book(open.url)), { action: "cancel" })
+      const alone = yield* McpServer.asking({ type: "object", properties: { seats } })
+      const silent = yield* service([alone.rule])
+      const refused = yield* Effect.flip(as(silent.call({ url: alone.url }, "book", {})))
+      assert.include(refused.message, "does not support")
     }))
 
   it.scopedLive("falls back to SSE where a server knows nothing newer", () =>
@@ -240,3 +267,26 @@ describe("McpClient", () => {
       assert.include(text(yield* as(mcp.call({ url }, "echo", { message: "still here" }))), "still here")
     }))
 })
+
+/** Calls the server behind the proxy: its address is the caller's, not the connector's. */
+class Call extends Context.Tag("test/McpClient/Call")<
+  Call,
+  (
+    name: string,
+    args?: Readonly<Record<string, unknown>>
+  ) => Effect.Effect<string, Mcp.McpError>
+>() {}
+
+for (const answers of ["json", "events"] as const) {
+  faults.suite(`McpClient of a server that answers as ${answers}`, {
+    server: McpServer.remembering(answers),
+    connector: ({ port, timeoutMillis: timeout }) =>
+      Layer.scoped(
+        Call,
+        Effect.map(service([`127.0.0.1:${port}`], { timeout }), (mcp) => (name, args = {}) =>
+          Effect.map(as(mcp.call({ url: `http://127.0.0.1:${port}/` }, name, args, { timeout })), text))
+      ),
+    read: Effect.flatMap(Call, (call) => call("get")),
+    write: (value) => Effect.flatMap(Call, (call) => Effect.asVoid(call("set", { value })))
+  })
+}

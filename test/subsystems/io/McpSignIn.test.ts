@@ -1,5 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Context, Effect, Layer, Option, Redacted } from "effect"
+import { exportPKCS8, generateKeyPair } from "jose"
 import { join } from "node:path"
 import { JSONFileManagedVault } from "../../../src/connectors/managedvault/JSONFileManagedVault.ts"
 import { McpClient } from "../../../src/connectors/mcp/McpClient.ts"
@@ -172,6 +173,33 @@ describe("signing in to an MCP server", () => {
       const refused = yield* Effect.flip(as(mcp.tools({ url: server.url, connection: "wrong" })))
       assert.deepInclude(refused, { _tag: "ConnectorError", reason: "Unauthorized" })
       assert.notInclude(`${refused.message} ${JSON.stringify(refused)}`, "hunter2")
+    }))
+
+  it.scopedLive("a client may prove itself with a private key, now and whenever its token is renewed", () =>
+    Effect.gen(function*() {
+      const pair = yield* Effect.promise(() => generateKeyPair("ES256", { extractable: true }))
+      const pem = yield* Effect.promise(() => exportPKCS8(pair.privateKey))
+      const server = yield* McpSignInServer.make({ publicKey: pair.publicKey })
+      const { mcp, tokens } = yield* open(server.rule)
+      const client = {
+        tokenUrl: "",
+        clientId: McpSignInServer.keyedId,
+        authentication: "private_key_jwt",
+        grant: "client_credentials"
+      } as const
+      const at = { url: server.url, connection: "keyed" }
+      yield* as(tokens.save("keyed", { ...client, clientSecret: Redacted.make(pem) }))
+      assert.deepStrictEqual(names(yield* as(mcp.tools(at))), ["whoami"])
+      server.endAccess()
+      assert.deepStrictEqual(names(yield* as(mcp.tools(at))), ["whoami"])
+      const assertions = server.exchanges.map((form) => form["client_assertion"])
+      assert.strictEqual(new Set(assertions).size, 2)
+      assert.notInclude(JSON.stringify(server.exchanges), "PRIVATE KEY")
+
+      yield* as(tokens.save("keyed", { ...client, clientSecret: Redacted.make("hunter2") }))
+      const refused = yield* Effect.flip(as(mcp.tools({ ...at, transport: "sse" })))
+      assert.include(refused.message, "neither PEM nor a JWK")
+      assert.notInclude(JSON.stringify(refused), "hunter2")
     }))
 
   it.scopedLive("a token that is not for what is called is asked for anew, with the scope the server names", () =>

@@ -1,5 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Clock, Context, Effect, Either, FastCheck, Fiber, Layer, Logger, LogLevel, Option, Redacted } from "effect"
+import { exportJWK, exportPKCS8, generateKeyPair } from "jose"
 import { join } from "node:path"
 import { JSONFileManagedVault } from "../../../src/connectors/managedvault/JSONFileManagedVault.ts"
 import { UndiciOutbound } from "../../../src/connectors/outbound/UndiciOutbound.ts"
@@ -188,6 +189,46 @@ describe("client credentials", () => {
         assert.strictEqual(text(yield* tokens.get(key)), text(token))
       }
       assert.strictEqual(exchanges(provider), 2)
+    }).pipe(Candidate.as(ann)))
+
+  it.scopedLive("prove themselves with a private key, as PEM or JWK, to the issuer or the token endpoint", () =>
+    Effect.gen(function*() {
+      const pairs = yield* Effect.promise(() =>
+        Promise.all(["RS256", "ES256", "ES384", "ES512", "EdDSA"].map(async (alg) => {
+          const { privateKey, publicKey } = await generateKeyPair(alg, { extractable: true })
+          return { alg, privateKey, jwk: { ...await exportJWK(publicKey), alg } }
+        }))
+      )
+      const keys = Object.fromEntries(pairs.map(({ alg, jwk }) => [alg, jwk]))
+      const provider = yield* OidcProvider.make({ keys })
+      const { tokens } = yield* process(provider.rule)
+      const connection = (clientId: string, privateKey: string) => ({
+        tokenUrl: provider.tokenUrl,
+        clientId,
+        clientSecret: Redacted.make(privateKey),
+        authentication: "private_key_jwt",
+        grant: "client_credentials",
+        scope: "read"
+      } as const)
+      for (const { alg, privateKey } of pairs) {
+        const pem = yield* Effect.promise(() => exportPKCS8(privateKey))
+        const jwk = yield* Effect.promise(async () => JSON.stringify(await exportJWK(privateKey)))
+        yield* tokens.save(`${alg}-pem`, connection(alg, pem))
+        yield* tokens.save(`${alg}-jwk`, { ...connection(alg, jwk), issuer: provider.issuer })
+        for (const key of [`${alg}-pem`, `${alg}-jwk`]) {
+          assert.deepStrictEqual((yield* tokens.get(key)).scopes, ["read"], key)
+        }
+      }
+      const [{ privateKey }] = pairs as [typeof pairs[number]]
+      const wrongKey = yield* Effect.promise(() => exportPKCS8(privateKey))
+      yield* tokens.save("other", connection("ES256", wrongKey))
+      assert.include((yield* Effect.flip(tokens.get("other"))).message, "invalid_client")
+      yield* tokens.save("none", connection("RS256", "hunter2"))
+      const unreadable = yield* Effect.flip(tokens.get("none"))
+      assert.include(unreadable.message, "neither PEM nor a JWK")
+      assert.notInclude(JSON.stringify(unreadable), "hunter2")
+      yield* tokens.save("foreign", { ...connection("RS256", wrongKey), issuer: "https://elsewhere.example" })
+      assert.include((yield* Effect.flip(tokens.get("foreign"))).message, "invalid_client")
     }).pipe(Candidate.as(ann)))
 
   it.scopedLive("of a team take the team's secrets, never those of the member who uses them", () =>
