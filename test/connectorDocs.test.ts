@@ -2,7 +2,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { join } from "node:path"
 import ts from "typescript"
-import { services } from "./fixtures/connectorDocs.ts"
+import { services, unexplainedIn } from "./fixtures/connectorDocs.ts"
 import { read, root } from "./fixtures/source.ts"
 import * as connectors from "./render/connectors.ts"
 
@@ -35,6 +35,10 @@ describe(connectors.file, () => {
       for (const { name } of service.connectors) {
         assert.match(section, new RegExp(`\n\\| \`${name}\` \\| .+ \\| .+ \\|`))
       }
+    })
+
+    it(`says what every setting of connectors of ${service.name} is`, () => {
+      assert.deepStrictEqual(unexplainedIn(service), [])
     })
 
     for (const { name } of service.connectors) {

@@ -25,9 +25,13 @@ export const settings = {
   cluster: Schema.optional(Texts),
   /** Sentinels, as `cluster`, that know the master called `name`. Instead of `url`. */
   hosts: Schema.optional(Texts),
+  /** The master that the Sentinels of `hosts` know. */
   name: Schema.optional(Schema.NonEmptyString),
+  /** Where the URL has none. Default: the server's default user. */
   username: Schema.optional(Schema.NonEmptyString),
+  /** Where the URL has none. */
   password: Schema.optional(Schema.Redacted(Schema.String)),
+  /** Of the Sentinels themselves, where they want one. */
   sentinelPassword: Schema.optional(Schema.Redacted(Schema.String)),
   /** Turns TLS on, also to Sentinels and the nodes of a cluster. All as PEM text; without `ca` the certificates Node trusts. */
   tls: Schema.optional(Schema.Struct({

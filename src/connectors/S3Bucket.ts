@@ -12,6 +12,7 @@ import * as Deadlines from "../kernel/Deadlines.ts"
 import * as S3Key from "./S3Key.ts"
 
 export const settings = {
+  /** One that exists. */
   bucket: Schema.NonEmptyString,
   /** Default: as the AWS tools find it; `us-east-1` where there is an `endpoint`. */
   region: Schema.optional(Schema.NonEmptyString),
@@ -19,6 +20,7 @@ export const settings = {
   endpoint: Schema.optional(Schema.NonEmptyString),
   /** Both or none. Default: what the AWS tools find (environment, files, role of the machine). */
   accessKeyId: Schema.optional(Schema.NonEmptyString),
+  /** Goes with `accessKeyId`. */
   secretAccessKey: Schema.optional(Schema.Redacted(Schema.NonEmptyString)),
   /** The bucket in the path of URLs instead of their host. Default: where there is an `endpoint`. */
   forcePathStyle: Schema.optional(Schema.Boolean),

@@ -9,10 +9,10 @@ const maxLength = 200
  * long for a name, the key becomes its beginning, a `~`, which no short name has, and its SHA-256.
  */
 export const encode = (key: string): string => {
-  const name = Array.from(Buffer.from(key), (byte, index) => {
-    const letter = String.fromCharCode(byte)
-    return /[a-z0-9_-]/.test(letter) || letter === "." && index > 0 ? letter : `%${byte.toString(16).padStart(2, "0")}`
-  }).join("")
+  const name = Buffer.from(key).toString("latin1").replaceAll(
+    /[^a-z0-9_.-]|^\./g,
+    (byte) => `%${byte.charCodeAt(0).toString(16).padStart(2, "0")}`
+  )
   return name.length <= maxLength
     ? name
     : `${name.slice(0, 100)}~${createHash("sha256").update(key).digest("hex")}`

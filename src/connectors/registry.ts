@@ -92,6 +92,7 @@ import { Browser } from "./webpages/Browser.ts"
 import { Readability } from "./webpages/Readability.ts"
 import { Scrapfly } from "./webpages/Scrapfly.ts"
 import { Brave } from "./websearch/Brave.ts"
+import { ModelSearch } from "./websearch/ModelSearch.ts"
 import { SearXNG } from "./websearch/SearXNG.ts"
 import { Tavily } from "./websearch/Tavily.ts"
 
@@ -158,7 +159,7 @@ export const subsystems = {
   computer: subsystem("Computer", Computer.Computer, Computer.layer, [BrowserComputer]),
   documents: subsystem("Documents", Documents.Documents, Documents.layer, [LocalDocuments]),
   webPages: subsystem("WebPages", WebPages.WebPages, WebPages.layer, [Readability, Scrapfly, Browser]),
-  webSearch: subsystem("WebSearch", WebSearch.WebSearch, WebSearch.layer, [Tavily, Brave, SearXNG]),
+  webSearch: subsystem("WebSearch", WebSearch.WebSearch, WebSearch.layer, [Tavily, Brave, SearXNG, ModelSearch]),
   outbound: subsystem("Outbound", Outbound.Outbound, Outbound.layer, [UndiciOutbound]),
   router: subsystem("Router", Router.Router, Router.layer, [NodeRouter, ExpressRouter, NullRouter])
 }

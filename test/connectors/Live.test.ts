@@ -31,6 +31,7 @@ const missing: Readonly<Record<string, ReadonlyArray<string>>> = {
   PineconeLive: ["PINECONE_API_KEY", "PINECONE_INDEX_NAME"],
   PostgresVecLive: ["SRE_SQL_URL"],
   SmythManagedVectorDBLive: ["SMYTH_TEAM", "SMYTH_TOKEN", "SMYTH_URL"],
+  ModelSearchLive: ["WEB_SEARCH_MODEL"],
   SearXNGLive: ["SEARXNG_URL"]
 }
 
@@ -121,7 +122,8 @@ describe("connectors from the environment", () => {
           SMYTH_TEAM: "x",
           SMYTH_TOKEN: "x",
           SMYTH_URL: nobody,
-          SRE_SQL_URL: "postgres://127.0.0.1:1/x"
+          SRE_SQL_URL: "postgres://127.0.0.1:1/x",
+          WEB_SEARCH_MODEL: "sonar"
         }
         yield* Effect.forEach(connectors.filter(([name]) => missing[name] !== undefined), ([name, layer]) =>
           Effect.gen(function*() {

@@ -13,7 +13,10 @@ export const DummyAccount = Connector.make({
   aliases: ["Dummy"],
   contract: Account.AccountConnector,
   service: Account.layer,
-  settings: Schema.Struct({ data: Schema.optional(AccountData.Teams) }),
+  settings: Schema.Struct({
+    /** Who there is: `{ teamId: { users, agents, settings, roles } }`. Default: everybody, all in the team `default`. */
+    data: Schema.optional(AccountData.Teams)
+  }),
   make: ({ data }) => {
     const { members, permissions, settings, teamsOf } = data === undefined ? everybody : AccountData.directory(data)
     return Effect.succeed(Account.AccountConnector.of({

@@ -6,6 +6,7 @@ import { Clock, Config, Effect, ParseResult, Redacted, Ref, Schema } from "effec
 import { createPublicKey, type KeyObject } from "node:crypto"
 import * as Connector from "../../kernel/Connector.ts"
 import { ConnectorError } from "../../kernel/ConnectorError.ts"
+import { settingIssuesOf } from "../../kernel/Issues.ts"
 import * as JsonText from "../../kernel/JsonText.ts"
 import * as Account from "../../security/Account.ts"
 import * as ApiKey from "../../security/ApiKey.ts"
@@ -184,7 +185,7 @@ const decode =
   }
 
 const parse = (document: unknown, path: string): Effect.Effect<Content, ConnectorError> =>
-  ParseResult.decodeUnknown(Document, { errors: "all" })(document).pipe(
+  ParseResult.decodeUnknown(Document, { errors: "all", onExcessProperty: "error" })(document).pipe(
     Effect.map(({ apiKeys, teams, tokens }) => ({
       directory: AccountData.directory(teams),
       apiKeys: new Map(Object.entries(apiKeys)),
@@ -194,7 +195,7 @@ const parse = (document: unknown, path: string): Effect.Effect<Content, Connecto
       failure(
         "Corrupted",
         path,
-        ParseResult.ArrayFormatter.formatIssueSync(error)
+        settingIssuesOf(error)
           .map(({ message, path }) => `${path.join(".")}: ${message.replace(/, actual.*$/s, "")}`)
           .join("; ")
       )

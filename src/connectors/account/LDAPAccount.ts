@@ -33,6 +33,7 @@ export const LDAPAccount = Connector.make({
   service: Account.layer,
   settings: Schema.Struct({
     ...LdapDirectory.settings,
+    /** Who is a user: `{ base, filter = "(objectClass=person)", id = "uid", settings }`. */
     users: Schema.Struct({
       /** Below which they are: `ou=people,dc=example,dc=org` */
       base: Schema.NonEmptyString,
@@ -44,6 +45,7 @@ export const LDAPAccount = Connector.make({
         default: () => ({})
       })
     }),
+    /** Whose members are in a team: `{ base, filter = "(objectClass=groupOfNames)", id = "cn", member = "member", names }`. */
     teams: Groups,
     /** Groups named like roles in `data`: `writer`, or `t1/writer` for the one of a team. Default: none. */
     roles: Schema.optional(Groups),
@@ -120,7 +122,7 @@ export const LDAPAccount = Connector.make({
                 ({ reason }) => reason === "NotFound" || reason === "InvalidInput",
                 () => Effect.succeed([])
               )
-            ))
+            ), { concurrency: 16 })
           return Option.some(
             found.flat().flatMap(({ values }) =>
               values(users.id).slice(0, 1)

@@ -16,12 +16,15 @@ export const Url = Schema.String.pipe(
 )
 
 export const settings = {
+  /** `ldaps://directory.example.org`, or `ldap://` with `startTLS`. */
   url: Url,
   /** Who searches. */
   bindDN: Schema.NonEmptyString,
+  /** Of `bindDN`. */
   password: Schema.Redacted(Schema.NonEmptyString),
   /** Upgrades an `ldap://` connection to TLS before anything is sent on it. */
   startTLS: Schema.optionalWith(Schema.Boolean, { default: () => false }),
+  /** Of `ldaps://` and `startTLS`: `{ caFile, serverName }`. */
   tls: Schema.optionalWith(
     Schema.Struct({
       /** Certificates to trust, in PEM. Default: those Node trusts. */

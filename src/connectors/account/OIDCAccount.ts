@@ -36,11 +36,13 @@ const OIDCAccountSettings = Schema.Struct({
   issuer: JsonHttp.BaseUrl,
   /** What tokens have to be for; one of several. */
   audience: Schema.Union(Schema.NonEmptyString, Schema.NonEmptyArray(Schema.NonEmptyString)),
+  /** Signatures that are accepted. */
   algorithms: Schema.optionalWith(Schema.NonEmptyArray(Algorithm), {
     default: (): [typeof Algorithm.Type, ...Array<typeof Algorithm.Type>] => ["RS256", "PS256", "ES256", "EdDSA"]
   }),
   /** How far clocks may differ, in milliseconds where a configuration writes it. Default 30 s. */
   clockTolerance: Schema.optionalWith(Schema.DurationFromMillis, { default: () => Duration.seconds(30) }),
+  /** Where a token says who it is of: `{ user = "sub", teams = "groups", roles = "roles", settings }`. */
   claims: Schema.optionalWith(
     Schema.Struct({
       /** The id of the user. */

@@ -17,8 +17,11 @@ const Settings = Schema.Struct({
   ...Sql.settings,
   /** A MySQL server, in place of `url`. */
   host: Schema.optional(Schema.NonEmptyString),
+  /** On `host`. */
   database: Schema.optionalWith(Schema.NonEmptyString, { default: () => "app" }),
+  /** At `host`. */
   user: Schema.optionalWith(Schema.NonEmptyString, { default: () => "app" }),
+  /** Of `user`. Default: none. */
   password: Schema.optional(Schema.Redacted(Schema.String)),
   /** How long a membership may be remembered, in milliseconds: as long may one who was removed go on. */
   remember: Schema.optionalWith(Schema.DurationFromMillis, { default: () => Duration.seconds(5) })

@@ -10,6 +10,7 @@ import * as RedisClient from "../RedisClient.ts"
 
 const RedisBudgetsSettings = Schema.Struct({
   ...RedisClient.settings,
+  /** Before every key, so that several systems share a server. */
   prefix: Schema.optionalWith(Schema.String, { default: () => "sre:budgets:" }),
   /** Milliseconds after which the calls of a process that died count in full and their places are free; others are renewed. */
   lease: Schema.optionalWith(Schema.DurationFromMillis, { default: () => Duration.minutes(1) }),

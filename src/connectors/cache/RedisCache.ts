@@ -8,6 +8,7 @@ import * as RedisClient from "../RedisClient.ts"
 
 const RedisCacheSettings = Schema.Struct({
   ...RedisClient.settings,
+  /** Before every key, so that several systems share a server. */
   prefix: Schema.optionalWith(Schema.String, { default: () => "sre:cache:" })
 })
 

@@ -17,6 +17,7 @@ const AWSLambdaSettings = Schema.Struct({
   ...Lambda.settings,
   /** ARN of the role that functions run as: `arn:aws:iam::<account>:role/<name>`. Without it none can be made. */
   role: Schema.optional(Schema.NonEmptyString),
+  /** Of Lambda: https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtimes.html */
   runtime: Schema.optionalWith(Schema.NonEmptyString, { default: () => "nodejs22.x" }),
   /** Memory of a function, and with it its share of computing. What a call asks for is not looked at: it would be another function. */
   memoryMebibytes: Schema.optionalWith(Schema.Int.pipe(Schema.between(128, 10_240)), { default: () => 256 }),

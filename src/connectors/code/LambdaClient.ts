@@ -12,6 +12,7 @@ export const settings = {
   region: Schema.NonEmptyString,
   /** With its secret. Default: the credentials of the machine, as the AWS SDK finds them. */
   accessKeyId: Schema.optional(Schema.NonEmptyString),
+  /** Goes with `accessKeyId`. */
   secretAccessKey: Schema.optional(Schema.Redacted(Schema.NonEmptyString)),
   /** Default: the region's own. */
   endpoint: Schema.optional(BaseUrl),

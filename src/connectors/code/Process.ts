@@ -18,6 +18,7 @@ import * as Child from "./ProcessChild.ts"
 import type { Task } from "./ProcessRunner.ts"
 
 const ProcessSettings = Schema.Struct({
+  /** What runs the code. Deno runs TypeScript, too. */
   runtime: Schema.optionalWith(Schema.Literal("deno", "node"), { default: () => "deno" as const }),
   /** The program, a name in `PATH` or a file. Default: the name of the runtime. */
   program: Schema.optional(Schema.NonEmptyString),

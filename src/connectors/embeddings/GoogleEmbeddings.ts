@@ -14,8 +14,9 @@ const Settings = Schema.Struct({
   ),
   /** Model of requests that name none. */
   model: Schema.optionalWith(Schema.NonEmptyString, { default: () => "gemini-embedding-001" }),
-  /** Texts of one call, and calls of one request at a time. */
+  /** Texts of one call. */
   batchSize: Schema.optionalWith(Schema.Int.pipe(Schema.between(1, 100)), { default: () => 100 }),
+  /** Calls of one request at a time. */
   concurrency: Schema.optionalWith(Schema.Int.pipe(Schema.between(1, 64)), { default: () => 4 }),
   /** Of one call, in milliseconds. */
   timeout: Schema.optionalWith(Schema.DurationFromMillis, { default: () => Duration.seconds(60) })

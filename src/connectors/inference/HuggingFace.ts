@@ -32,7 +32,8 @@ export const HuggingFace = Connector.make({
           Redacted.value(apiKey),
           endpointUrl === undefined ? options : { ...options, endpointUrl }
         )
-        const place = endpointUrl === undefined ? { provider: "hf-inference" } : {}
+        // Chats are led to whoever serves the model.
+        const place = endpointUrl === undefined && task !== "conversational" ? { provider: "hf-inference" } : {}
         const given = { model, ...place, ...withBlobs(args) as object }
         return yield* withBinaries(yield* vendor.attempt("run", () => methodOf(client, task)(given)))
       })
@@ -50,9 +51,11 @@ const sdk = Effect.mapError(
     new ConnectorError({ connector: "HuggingFace", method: "run", reason: "Unsupported", detail: problem, cause })
 )
 
-/** The client has a method for each task, named like it in camel case. */
+/** The client has a method for each task, named like it in camel case, but for one. */
 const methodOf = (client: InferenceClient, task: Inference.Task) => {
-  const name = task.replace(/-(\w)/g, (_, letter: string) => letter.toUpperCase())
+  const name = task === "conversational"
+    ? "chatCompletion"
+    : task.replace(/-(\w)/g, (_, letter: string) => letter.toUpperCase())
   return (client as unknown as Readonly<Record<string, (args: object) => Promise<unknown>>>)[name]!
 }
 
@@ -72,6 +75,10 @@ const withBinaries = (value: unknown): Effect.Effect<unknown> => {
       (buffer) => new Inference.Binary({ bytes: new Uint8Array(buffer), mediaType: value.type })
     )
   }
+  if (isSound(value)) {
+    const bytes = new Uint8Array(Buffer.from(value.blob, "base64"))
+    return Effect.succeed({ ...value, blob: new Inference.Binary({ bytes, mediaType: value["content-type"] }) })
+  }
   if (Array.isArray(value)) return Effect.forEach(value, withBinaries)
   return isRecord(value)
     ? Effect.map(
@@ -83,6 +90,9 @@ const withBinaries = (value: unknown): Effect.Effect<unknown> => {
     )
     : Effect.succeed(value)
 }
+
+/** One of several, which come in base64. */
+const isSound = Schema.is(Schema.Struct({ blob: Schema.String, "content-type": Schema.String }))
 
 const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
   typeof value === "object" && value !== null && !(value instanceof Blob)

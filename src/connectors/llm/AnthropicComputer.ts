@@ -1,4 +1,4 @@
-/** The computer in the words of the Messages API: https://platform.claude.com/docs/en/agents-and-tools/tool-use/computer-use-tool */
+/** The computer in the words of the Messages API, and of Claude on Bedrock: https://platform.claude.com/docs/en/agents-and-tools/tool-use/computer-use-tool */
 import type {
   BetaToolComputerUse20250124,
   BetaToolComputerUse20251124

@@ -26,6 +26,7 @@ const AnthropicSettings = Schema.Struct({
   ),
   /** Whether conversations and prompts with tools are kept in the provider's cache, which makes their repetition cheaper. */
   cache: Schema.optionalWith(Schema.Boolean, { default: () => true }),
+  /** In milliseconds: `{ connect, firstByte, idle }`. */
   timeouts: Schema.optionalWith(PooledFetch.Timeouts, { default: () => PooledFetch.defaultTimeouts })
 })
 
@@ -65,7 +66,7 @@ export const AnthropicLLM = Connector.make({
     const call = Effect.fnUntraced(function*(request: LLM.ProviderRequest) {
       const body = yield* Effect.mapError(
         AnthropicRequest.encode(request, settings),
-        (detail) => ProviderCall.invalid("Anthropic", detail)
+        ProviderCall.unsayable("Anthropic", request)
       )
       const { fetch, sdk } = yield* loaded
       const draft = new AnswerDraft("Anthropic")

@@ -1,7 +1,10 @@
 /** Reads the events of ConverseStream, which the SDK has decoded and checked. */
 import type { ConverseStreamOutput } from "@aws-sdk/client-bedrock-runtime"
 import type { Reason } from "../../kernel/ConnectorError.ts"
+import * as ComputerTool from "../../subsystems/llm/ComputerTool.ts"
+import type { ProviderRequest } from "../../subsystems/llm/LLM.ts"
 import { type AnswerDraft, isText, type Reader, toReason } from "./AnswerDraft.ts"
+import * as AnthropicComputer from "./AnthropicComputer.ts"
 import { owner } from "./BedrockRequest.ts"
 import * as Signature from "./Signature.ts"
 
@@ -11,13 +14,16 @@ interface OpenCall {
   text: string
 }
 
-export const reader = (draft: AnswerDraft): Reader<ConverseStreamOutput> => {
+export const reader = (draft: AnswerDraft, request: ProviderRequest): Reader<ConverseStreamOutput> => {
   const calls = new Map<number, OpenCall>()
 
   const close = (at: number) => {
     const call = calls.get(at)
     calls.delete(at)
-    if (call !== undefined) draft.call({ id: call.id, name: call.name, arguments: call.text === "" ? "{}" : call.text })
+    if (call === undefined) return
+    const said = call.text === "" ? "{}" : call.text
+    const isComputer = request.computer !== undefined && call.name === ComputerTool.name
+    draft.call({ id: call.id, name: call.name, arguments: isComputer ? AnthropicComputer.read(said) : said })
   }
 
   return {

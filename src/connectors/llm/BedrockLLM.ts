@@ -26,6 +26,7 @@ const BedrockSettings = Schema.Struct({
   ),
   /** Whether conversations and prompts with tools are kept in the cache of Claude's models, which makes their repetition cheaper. */
   cache: Schema.optionalWith(Schema.Boolean, { default: () => true }),
+  /** In milliseconds: `{ connect, firstByte, idle }`. */
   timeouts: Schema.optionalWith(PooledFetch.Timeouts, { default: () => PooledFetch.defaultTimeouts })
 })
 
@@ -55,7 +56,7 @@ export const BedrockLLM = Connector.make({
       const named = { ...request, modelId: model.customModel ?? model.foundationModel ?? request.modelId }
       const input = yield* Effect.mapError(
         BedrockRequest.encode(named, settings),
-        (detail) => ProviderCall.invalid("Bedrock", detail)
+        ProviderCall.unsayable("Bedrock", named)
       )
       const { fetch, sdk } = yield* loaded
       const endpoint = request.baseURL ?? settings.endpoint
@@ -64,7 +65,7 @@ export const BedrockLLM = Connector.make({
         connector: "Bedrock",
         request: named,
         fetch: fetch(request.policy),
-        decoder: decoder(draft, BedrockEvents.reader(draft)),
+        decoder: decoder(draft, BedrockEvents.reader(draft, named)),
         /** A client holds one key and serves one call. */
         send: (fetch, abortSignal) =>
           new sdk.BedrockRuntimeClient({
@@ -86,6 +87,7 @@ export const BedrockLLM = Connector.make({
         apiKey: settings.apiKey,
         required: settings.endpoint === undefined
       },
+      computer: true,
       stream: (request) => Pull.unwrap(call(request))
     })
   })

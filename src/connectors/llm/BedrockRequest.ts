@@ -12,6 +12,7 @@ import type {
 import { Either } from "effect"
 import type { ProviderRequest } from "../../subsystems/llm/LLM.ts"
 import type { FilePart, Message } from "../../subsystems/llm/Prompt.ts"
+import * as AnthropicComputer from "./AnthropicComputer.ts"
 import * as Claude from "./Claude.ts"
 import {
   type Blocks,
@@ -39,44 +40,47 @@ export const encode = (
 ): Either.Either<ConverseStreamCommandInput, string> =>
   request.webSearch !== undefined
     ? Either.left("its models do not search the web; leave webSearch out")
-    : Either.map(Either.all(request.messages.map(toMessage)), (messages) => {
-      const system = systemOf(request.messages)
-      const tools = toolsOf(request)
-      const more = Claude.isClaude(request.modelId) ? claudeFields(request) : {}
-      const samples = more["thinking"] === undefined &&
-        (!Claude.isClaude(request.modelId) || Claude.samples(request.modelId))
-      const { responseSchema } = request
-      const isKept = cache && Claude.caches(request.modelId) && Claude.isAskedAgain(request)
-      const kept = isKept ? [{ cachePoint: { type: "default" as const } }] : []
-      return {
-        modelId: request.modelId,
-        messages: ending(alternating(messages.flat()), kept),
-        ...(system === "" ? {} : { system: [{ text: system }, ...kept] }),
-        inferenceConfig: {
-          ...given("maxTokens", request.maxTokens),
-          ...(samples ? { ...given("temperature", request.temperature), ...given("topP", request.topP) } : {}),
-          ...given("stopSequences", request.stopSequences?.length === 0 ? undefined : request.stopSequences?.slice())
-        },
-        ...(tools.length === 0 ? {} : {
-          // What is kept up to the end of the system has the tools before it.
-          toolConfig: {
-            tools: [...tools.map(toTool), ...(system === "" ? kept : [])],
-            ...given("toolChoice", toChoice(request.toolChoice))
-          }
-        }),
-        ...(Object.keys(more).length === 0 ? {} : { additionalModelRequestFields: more as Json }),
-        ...(responseSchema === undefined || !Claude.holdsToSchemas(request.modelId) || !isStrict(responseSchema) ?
-          {} :
-          {
-            outputConfig: {
-              textFormat: {
-                type: "json_schema",
-                structure: { jsonSchema: { schema: JSON.stringify(responseSchema), name: "answer" } }
-              }
+    : Either.map(
+      Either.all([Either.all(request.messages.map(toMessage)), computerOf(request)]),
+      ([messages, computer]) => {
+        const system = systemOf(request.messages)
+        const tools = toolsOf(request)
+        const more = Claude.isClaude(request.modelId) ? { ...claudeFields(request), ...computer } : effortOf(request)
+        const samples = more["thinking"] === undefined &&
+          (!Claude.isClaude(request.modelId) || Claude.samples(request.modelId))
+        const { responseSchema } = request
+        const isKept = cache && Claude.caches(request.modelId) && Claude.isAskedAgain(request)
+        const kept = isKept ? [{ cachePoint: { type: "default" as const } }] : []
+        return {
+          modelId: request.modelId,
+          messages: ending(alternating(messages.flat()), kept),
+          ...(system === "" ? {} : { system: [{ text: system }, ...kept] }),
+          inferenceConfig: {
+            ...given("maxTokens", request.maxTokens),
+            ...(samples ? { ...given("temperature", request.temperature), ...given("topP", request.topP) } : {}),
+            ...given("stopSequences", request.stopSequences?.length === 0 ? undefined : request.stopSequences?.slice())
+          },
+          ...(tools.length === 0 ? {} : {
+            // What is kept up to the end of the system has the tools before it.
+            toolConfig: {
+              tools: [...tools.map(toTool), ...(system === "" ? kept : [])],
+              ...given("toolChoice", toChoice(request.toolChoice))
             }
-          })
+          }),
+          ...(Object.keys(more).length === 0 ? {} : { additionalModelRequestFields: more as Json }),
+          ...(responseSchema === undefined || !Claude.holdsToSchemas(request.modelId) || !isStrict(responseSchema) ?
+            {} :
+            {
+              outputConfig: {
+                textFormat: {
+                  type: "json_schema",
+                  structure: { jsonSchema: { schema: JSON.stringify(responseSchema), name: "answer" } }
+                }
+              }
+            })
+        }
       }
-    })
+    )
 
 /** What only Claude knows: https://docs.aws.amazon.com/bedrock/latest/userguide/model-parameters-anthropic-claude-messages.html */
 const claudeFields = (request: ProviderRequest): Readonly<Record<string, unknown>> => {
@@ -87,6 +91,36 @@ const claudeFields = (request: ProviderRequest): Readonly<Record<string, unknown
     ...given("top_k", thinking === undefined && Claude.samples(request.modelId) ? request.topK : undefined)
   }
 }
+
+/**
+ * How much models of other families are to think, in their own words:
+ * https://docs.aws.amazon.com/nova/latest/nova2-userguide/extended-thinking.html and
+ * https://docs.aws.amazon.com/bedrock/latest/userguide/model-parameters-openai.html
+ */
+const effortOf = (
+  { maxTokens, modelId, reasoningEffort: effort, temperature, topP }: ProviderRequest
+): Readonly<Record<string, unknown>> => {
+  if (effort === undefined || effort === "none") return {}
+  const level = efforts[effort]
+  // Nova that thinks hard takes no bounds.
+  const isBounded = [maxTokens, temperature, topP].some((one) => one !== undefined)
+  const maxReasoningEffort = level === "high" && isBounded ? "medium" : level
+  return /amazon\.nova-2/.test(modelId)
+    ? { reasoningConfig: { type: "enabled", maxReasoningEffort } }
+    : /openai\.gpt-oss/.test(modelId)
+    ? { reasoning_effort: level }
+    : {}
+}
+const efforts = { minimal: "low", low: "low", medium: "medium", high: "high", xhigh: "high" }
+
+/** A tool that Converse does not know is passed on to the model, which answers with calls like those of any other. */
+const computerOf = (
+  { computer, modelId }: ProviderRequest
+): Either.Either<Readonly<Record<string, unknown>>, string> =>
+  computer === undefined ? Either.right({}) : Either.map(AnthropicComputer.toTool(modelId, computer), (tool) => ({
+    tools: [tool],
+    anthropic_beta: [AnthropicComputer.betaOf(modelId)]
+  }))
 
 const toTool = ({ description, name, parameters }: ReturnType<typeof toolsOf>[number]): Tool => ({
   toolSpec: { name, ...(description === "" ? {} : { description }), inputSchema: { json: { ...parameters } as Json } }
@@ -132,7 +166,9 @@ const blocks: Blocks<ContentBlock> = {
     const data = Signature.open(`${owner}-redacted`, sealed)
     return data === undefined ? [] : [{ reasoningContent: { redactedContent: Buffer.from(data, "base64") } }]
   },
-  call: ({ id, name, params }) => ({ toolUse: { toolUseId: id, name, input: { ...params } as Json } }),
+  call: (part) => ({
+    toolUse: { toolUseId: part.id, name: part.name, input: AnthropicComputer.inputOf(part) as Json }
+  }),
   result: (part) => {
     const { files, text } = resultOf(part)
     return Either.map(Either.all(files.map(toFile)), (blocks): ContentBlock => {

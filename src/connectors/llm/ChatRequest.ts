@@ -47,6 +47,7 @@ export const encode = (
       ...(reasons(request.modelId)
         ? { ...given("reasoning_effort", request.reasoningEffort), ...given("verbosity", request.verbosity) }
         : {
+          ...given("reasoning_effort", effortOf(request)),
           ...given("temperature", request.temperature),
           ...given("top_p", request.topP),
           ...given("top_k", dialect.topK === true ? request.topK : undefined),
@@ -82,8 +83,18 @@ const toSearch = (search: WebSearch) => {
   }
 }
 
-/** OpenAI's reasoning models refuse sampling parameters and stop sequences, and only they know effort and verbosity. */
+/** OpenAI's reasoning models refuse sampling parameters and stop sequences, and only they know verbosity. */
 export const reasons = (modelId: string) => /^(openai\/)?(o[134](-|$)|gpt-5(?!.*-chat))/.test(modelId)
+
+/** Models of others that are told how much to think and take sampling parameters too; none of them can be kept from it. */
+const effortOf = ({ modelId, reasoningEffort: effort }: ProviderRequest): "low" | "medium" | "high" | undefined =>
+  effort === undefined || effort === "none" || !/gpt-oss|grok-3-mini|sonar-deep-research/.test(modelId)
+    ? undefined
+    : effort === "medium" && !modelId.includes("grok")
+    ? effort
+    : effort === "minimal" || effort === "low"
+    ? "low"
+    : "high"
 
 const toTool = ({ description, name, parameters }: Tool) => ({
   type: "function" as const,

@@ -37,20 +37,24 @@ interface Thinking {
 
 /** A forced tool leaves no room for thoughts. */
 export const thinkingOf = (
-  { modelId, reasoningEffort: effort, toolChoice }: ProviderRequest,
+  { maxThinkingTokens, modelId, reasoningEffort: effort, toolChoice }: ProviderRequest,
   maxTokens: number
 ): Thinking => {
   const forced = typeof toolChoice === "object" || toolChoice === "required"
-  if (effort === undefined || effort === "none" || forced || !isClaude(modelId)) return {}
+  const isAsked = (effort ?? maxThinkingTokens) !== undefined && effort !== "none"
+  if (!isAsked || forced || !isClaude(modelId)) return {}
   switch (generationOf(modelId)) {
     case "unthinking":
       return {}
     case "budgeted": {
-      const budget = Math.min(budgets[effort], Math.floor(maxTokens * 0.8))
+      const budget = Math.min(maxThinkingTokens ?? budgets[effort ?? "medium"], Math.floor(maxTokens * 0.8))
       return budget < 1024 ? {} : { thinking: { type: "enabled", budget_tokens: budget } }
     }
     case "adaptive":
-      return { thinking: { type: "adaptive" }, effort: effort === "minimal" ? "low" : effort }
+      return {
+        thinking: { type: "adaptive" },
+        ...(effort === undefined ? {} : { effort: effort === "minimal" ? "low" : effort })
+      }
   }
 }
 

@@ -13,11 +13,13 @@ export const TogetherAILLM = openAICompatible("TogetherAI", {
   maxTokens: "max_tokens"
 })
 
+/** Its models search the web through the Responses API alone: https://docs.x.ai/docs/guides/tools/search-tools */
 export const XAILLM = openAICompatible("xAI", {
   environment: "XAI_API_KEY",
   baseURL: "https://api.x.ai/v1",
   maxTokens: "max_tokens",
-  jsonSchema: true
+  jsonSchema: true,
+  responses: { computer: false, tunedSearch: false, searchPlaces: true }
 })
 
 export const GroqLLM = openAICompatible("Groq", {

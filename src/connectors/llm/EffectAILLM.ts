@@ -11,11 +11,12 @@ import { Chunk, Context, Effect, Layer, type ParseResult, Schema, Stream } from 
 import type { BootError } from "../../kernel/BootError.ts"
 import * as Connector from "../../kernel/Connector.ts"
 import { ConnectorError } from "../../kernel/ConnectorError.ts"
+import { endedEarly } from "../../subsystems/llm/AnswerStream.ts"
 import * as LLM from "../../subsystems/llm/LLM.ts"
-import type { Message, Tool } from "../../subsystems/llm/Prompt.ts"
+import type { FilePart, Message, Tool } from "../../subsystems/llm/Prompt.ts"
 import { AnswerDraft, type Decoder, decoder, type Reader } from "./AnswerDraft.ts"
 import { resultOf, sourceOf } from "./Parts.ts"
-import { invalid } from "./ProviderCall.ts"
+import { unsayable } from "./ProviderCall.ts"
 
 /** The contract on the model of a layer, as `provider` in the models registry: for `LLM.providers` and `LLM.standalone`. */
 export const contract = <E>(
@@ -31,13 +32,13 @@ export const contract = <E>(
         provider,
         credentials: { environment: undefined, required: false },
         stream: (request) => {
-          const problem = unsayable(request)
+          const problem = excessIn(request)
           if (problem !== undefined) {
-            return Stream.fail(invalid(provider, `its models take no ${problem}; leave it out`))
+            return Stream.fail(unsayable(provider, request)(`it takes no ${problem}; leave it out`))
           }
           return Stream.suspend(() => {
             const draft = new AnswerDraft(provider)
-            return read(decoder(draft, reader(draft)), parts(ai, service, provider, request))
+            return read(provider, decoder(draft, reader(draft)), parts(ai, service, provider, request))
           })
         }
       })
@@ -53,7 +54,7 @@ type Ai = Effect.Effect.Success<typeof load>
 type Parts = Response.AnyPart
 
 /** What would change the answer and has no words there. */
-const unsayable = ({ stopSequences = [], webSearch }: LLM.ProviderRequest) =>
+const excessIn = ({ stopSequences = [], webSearch }: LLM.ProviderRequest) =>
   webSearch !== undefined ? "webSearch" : stopSequences.length > 0 ? "stopSequences" : undefined
 
 /** The tools are run here, not there. */
@@ -63,7 +64,7 @@ const parts = (
   provider: string,
   { messages, toolChoice = "auto", tools = [] }: LLM.ProviderRequest
 ): Stream.Stream<Parts, ConnectorError> => {
-  const prompt = messages.map(toMessage)
+  const prompt = messages.flatMap(toMessages)
   const answer: Stream.Stream<Parts, AiError.AiError | ParseResult.ParseError> = tools.length === 0
     ? service.streamText({ prompt })
     : service.streamText({
@@ -78,10 +79,14 @@ const parts = (
   return Stream.mapError(answer, (error) => toError(provider, error))
 }
 
-const read = (decoder: Decoder<Parts>, parts: Stream.Stream<Parts, ConnectorError>) =>
+const read = (provider: string, decoder: Decoder<Parts>, parts: Stream.Stream<Parts, ConnectorError>) =>
   parts.pipe(
     Stream.mapChunksEffect((chunk) => Effect.map(decoder.feed(chunk), Chunk.unsafeFromArray)),
-    Stream.concat(Stream.suspend(() => Stream.fromIterable(decoder.end())))
+    Stream.concat(
+      Stream.suspend(() =>
+        decoder.isComplete() ? Stream.fromIterable(decoder.end()) : Stream.fail(endedEarly(provider))
+      )
+    )
   )
 
 const reader = (draft: AnswerDraft): Reader<Parts> => ({
@@ -121,27 +126,14 @@ const toTool = (ai: Ai, { description, name, parameters }: Tool): AiTool.Any =>
     })
   )
 
-const toMessage = (message: Message): AiPrompt.MessageEncoded => {
+const toMessages = (message: Message): ReadonlyArray<AiPrompt.MessageEncoded> => {
   switch (message.role) {
     case "system":
-      return message
+      return [message]
     case "user":
-      return {
-        role: "user",
-        content: message.content.map((part) => {
-          if (part.type === "text") return part
-          const { base64, url } = sourceOf(part)
-          const { fileName, mediaType } = part
-          return {
-            type: "file",
-            mediaType,
-            data: url === undefined ? Buffer.from(base64, "base64") : new URL(url),
-            ...(fileName === undefined ? {} : { fileName })
-          }
-        })
-      }
+      return [{ role: "user", content: message.content.map((part) => part.type === "text" ? part : toFile(part)) }]
     case "assistant":
-      return {
+      return [{
         role: "assistant",
         content: message.content.map((part): AiPrompt.AssistantMessagePartEncoded => {
           switch (part.type) {
@@ -153,19 +145,37 @@ const toMessage = (message: Message): AiPrompt.MessageEncoded => {
               return { type: "tool-call", id: part.id, name: part.name, params: part.params, providerExecuted: false }
           }
         })
-      }
-    case "tool":
-      return {
-        role: "tool",
-        content: message.content.map((part) => ({
-          type: "tool-result",
-          id: part.id,
-          name: part.name,
-          isFailure: part.isFailure,
-          result: resultOf(part).files.length > 0 ? resultOf(part).text : part.result,
-          providerExecuted: false
-        }))
-      }
+      }]
+    case "tool": {
+      const results = message.content.map((part) => ({ part, ...resultOf(part) }))
+      const files = results.flatMap((result) => result.files.map(toFile))
+      // Results hold no files there: these follow as the user's.
+      return [
+        {
+          role: "tool",
+          content: results.map(({ files, part, text }) => ({
+            type: "tool-result",
+            id: part.id,
+            name: part.name,
+            isFailure: part.isFailure,
+            result: files.length > 0 ? text : part.result,
+            providerExecuted: false
+          }))
+        },
+        ...(files.length === 0 ? [] : [{ role: "user" as const, content: files }])
+      ]
+    }
+  }
+}
+
+const toFile = (file: FilePart) => {
+  const { base64, url } = sourceOf(file)
+  const { fileName, mediaType } = file
+  return {
+    type: "file" as const,
+    mediaType,
+    data: url === undefined ? Buffer.from(base64, "base64") : new URL(url),
+    ...(fileName === undefined ? {} : { fileName })
   }
 }
 

@@ -39,12 +39,17 @@ export const encode = (request: ProviderRequest): Either.Either<GenerateContentP
 const isThird = (modelId: string) => /gemini-(?!1|2)/.test(modelId)
 const thinks = (modelId: string) => /gemini-(?!1|2\.0)/.test(modelId)
 
-const toThinking = ({ modelId, reasoningEffort: effort }: ProviderRequest): Config["thinkingConfig"] =>
-  !thinks(modelId) || effort === undefined
-    ? undefined
-    : isThird(modelId)
-    ? { includeThoughts: effort !== "none", thinkingLevel: levels[effort] as ThinkingLevel }
-    : { includeThoughts: effort !== "none", thinkingBudget: budgets[effort] }
+const toThinking = (
+  { maxThinkingTokens, modelId, reasoningEffort: effort }: ProviderRequest
+): Config["thinkingConfig"] => {
+  if (!thinks(modelId) || (effort ?? maxThinkingTokens) === undefined) return undefined
+  const includeThoughts = effort !== "none"
+  const level = effort === undefined ? undefined : levels[effort] as ThinkingLevel
+  const budget = includeThoughts ? maxThinkingTokens ?? budgets[effort ?? "medium"] : 0
+  return isThird(modelId)
+    ? { includeThoughts, ...given("thinkingLevel", level) }
+    : { includeThoughts, thinkingBudget: budget }
+}
 
 const levels = { none: "LOW", minimal: "LOW", low: "LOW", medium: "MEDIUM", high: "HIGH", xhigh: "HIGH" }
 const budgets = { none: 0, minimal: 512, low: 2048, medium: 8192, high: 16_384, xhigh: 24_576 }

@@ -16,6 +16,7 @@ const GoogleAISettings = Schema.Struct({
   baseURL: Schema.optional(
     Schema.String.pipe(Schema.pattern(/^https?:\/\/./, { message: () => "expected an http or https URL" }))
   ),
+  /** In milliseconds: `{ connect, firstByte, idle }`. */
   timeouts: Schema.optionalWith(PooledFetch.Timeouts, { default: () => PooledFetch.defaultTimeouts })
 })
 

@@ -23,7 +23,7 @@ export interface Options {
 export const open = Effect.fnUntraced(function*({ client, connector, fetch, identity, request, sdk }: Options) {
   const { config, ...parameters } = yield* Effect.mapError(
     GeminiRequest.encode(request),
-    (detail) => ProviderCall.invalid(connector, detail)
+    ProviderCall.unsayable(connector, request)
   )
   const draft = new AnswerDraft(connector)
   const { baseUrl, ...options } = client

@@ -23,7 +23,9 @@ export const Settings = Schema.Struct({
   baseURL: Schema.optional(
     Schema.String.pipe(Schema.pattern(/^https?:\/\/./, { message: () => "expected an http or https URL" }))
   ),
+  /** Sent as `OpenAI-Organization`, where an account is in several. */
   organization: Schema.optional(Schema.String),
+  /** In milliseconds: `{ connect, firstByte, idle }`. */
   timeouts: Schema.optionalWith(PooledFetch.Timeouts, { default: () => PooledFetch.defaultTimeouts })
 })
 
@@ -32,8 +34,8 @@ export interface Options extends ChatRequest.Dialect {
   /** Variable with the operator's own key; none for servers that need no key. */
   readonly environment: string | undefined
   readonly baseURL: string
-  /** Whether it also speaks the Responses API, for the models that want it. */
-  readonly responses?: boolean
+  /** Whether it also speaks the Responses API, for the models that want it, and what it knows there. */
+  readonly responses?: ResponsesRequest.Dialect
 }
 
 /** The SDK hands what is in `fetchOptions` to `fetch` as it is. */
@@ -105,9 +107,9 @@ export const openAICompatible = <const Name extends string>(name: Name, options:
         }
         const draft = new AnswerDraft(name)
         const asked = <A>(body: Effect.Effect<A, string>) =>
-          Effect.mapError(body, (detail) => ProviderCall.invalid(name, detail))
-        if (options.responses === true && ResponsesRequest.isFor(request)) {
-          const body = yield* asked(ResponsesRequest.encode(request))
+          Effect.mapError(body, ProviderCall.unsayable(name, request))
+        if (options.responses !== undefined && ResponsesRequest.isFor(request)) {
+          const body = yield* asked(ResponsesRequest.encode(request, options.responses))
           return yield* ProviderCall.open({
             ...shared,
             decoder: SseAnswer.decode(draft, ResponsesEvents.reader(draft, request)),
@@ -126,7 +128,8 @@ export const openAICompatible = <const Name extends string>(name: Name, options:
 
       return LLM.LLMConnector.of({
         provider: name,
-        computer: options.responses === true,
+        computer: options.responses?.computer === true,
+        searchPlaces: options.responses?.searchPlaces === true,
         credentials: {
           environment: options.environment,
           apiKey: settings.apiKey,

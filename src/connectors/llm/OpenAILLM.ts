@@ -11,7 +11,7 @@ export const OpenAILLM = openAICompatible("OpenAI", {
   baseURL: "https://api.openai.com/v1",
   maxTokens: "max_completion_tokens",
   jsonSchema: true,
-  responses: true
+  responses: { computer: true, tunedSearch: true, searchPlaces: false }
 })
 
 /** `LLM` with the key `OPENAI_API_KEY` at `OPENAI_BASE_URL`, each where it is set. */

@@ -141,7 +141,7 @@ export const failure = (connector: string, cause: unknown): ConnectorError => {
 }
 
 export const unbuildable =
-  "the request cannot be built; check the base URL, and the key for characters a header cannot hold"
+  "the request cannot be built; check the base URL, the key for what a header cannot hold, the tools for what JSON cannot"
 
 const codeOf = (cause: unknown): string => {
   if (!(cause instanceof Error)) return "unknown error"

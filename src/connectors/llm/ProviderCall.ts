@@ -147,11 +147,9 @@ const refused = (
   }
   const reason = reasonOf(status, body)
   const said = messageIn(body) ?? `status ${status}`
-  const detail = reason === "Unauthorized"
-    ? `status ${status}: the provider refused the key`
-    : reason === "NotFound"
-    ? `model "${modelId}": ${said}`
-    : said
+  const detail = `model "${modelId}": ${
+    reason === "Unauthorized" ? `status ${status}: the provider refused the key` : said
+  }`
   const retryAfter = reason === "InvalidInput" ? undefined : retryAfterOf(headers, body, now)
   return new ConnectorError({
     connector,
@@ -220,6 +218,10 @@ const withoutKey = (text: string, key: Redacted.Redacted | undefined): string =>
 
 const protocol = (connector: string, detail: string) =>
   new ConnectorError({ connector, method: "stream", reason: "Protocol", detail })
+
+/** What cannot be asked of this model. */
+export const unsayable = (connector: string, { modelId }: ProviderRequest) => (detail: string) =>
+  invalid(connector, `model "${modelId}": ${detail}`)
 
 /** What cannot be asked of this provider. */
 export const invalid = (connector: string, detail: string) =>

@@ -7,7 +7,7 @@ import type {
   ResponseInputContent,
   ResponseInputItem
 } from "openai/resources/responses/responses"
-import type { ProviderRequest, WebSearch } from "../../subsystems/llm/LLM.ts"
+import type { ProviderRequest, SearchPlaces, WebSearch } from "../../subsystems/llm/LLM.ts"
 import type { FilePart, Message } from "../../subsystems/llm/Prompt.ts"
 import { reasons } from "./ChatRequest.ts"
 import { given, images, placeOf, resultOf, sourceOf, unsupported, within } from "./Parts.ts"
@@ -17,15 +17,28 @@ import { isStrict } from "./StrictSchema.ts"
 
 export const owner = "OpenAI"
 
+/** What differs between servers that speak this format. */
+export interface Dialect {
+  /** Whether its models can be given a computer. */
+  readonly computer: boolean
+  /** Whether a search is told where the asker is, and how much to read: what only tunes it is left out else. */
+  readonly tunedSearch: boolean
+  /** Whether it is told where: on which hosts, and whether in posts on X. */
+  readonly searchPlaces: boolean
+}
+
 /** Models whose entry says so; and only here can a model search the web or use a computer. */
 export const isFor = (request: ProviderRequest): boolean =>
   request.interface === "responses" || request.webSearch !== undefined || request.computer !== undefined
 
 /** The body, or one sentence about what cannot be said in it. */
-export const encode = (request: ProviderRequest): Either.Either<ResponseCreateParamsStreaming, string> =>
+export const encode = (
+  request: ProviderRequest,
+  dialect: Dialect
+): Either.Either<ResponseCreateParamsStreaming, string> =>
   Either.map(Either.all(request.messages.map(toItems)), (items) => {
     const thinks = reasons(request.modelId)
-    const tools = toTools(request)
+    const tools = toTools(request, dialect)
     const format = toFormat(request)
     const verbosity = thinks ? request.verbosity : undefined
     return {
@@ -63,7 +76,8 @@ const toFormat = (
     : undefined
 
 const toTools = (
-  { computer, modelId, tools = [], webSearch }: ProviderRequest
+  { computer, modelId, tools = [], webSearch }: ProviderRequest,
+  { tunedSearch }: Dialect
 ): NonNullable<ResponseCreateParamsStreaming["tools"]> => [
   ...tools.map(({ description, name, parameters }) => ({
     type: "function" as const,
@@ -73,12 +87,28 @@ const toTools = (
     strict: false
   })),
   ...(computer === undefined ? [] : [ResponsesComputer.toTool(modelId, computer)]),
-  ...(webSearch === undefined ? [] : [{
+  ...(webSearch?.places !== undefined ? placedTools(webSearch.places) : webSearch === undefined ? [] : [{
     type: "web_search" as const,
-    ...given("search_context_size", webSearch.contextSize),
-    ...given("user_location", placed(webSearch))
+    ...(tunedSearch
+      ? { ...given("search_context_size", webSearch.contextSize), ...given("user_location", placed(webSearch)) }
+      : {})
   }])
 ]
+
+/** Of xAI: https://docs.x.ai/docs/guides/tools/search-tools. The types of the SDK know the first alone. */
+const placedTools = ({ posts, web }: SearchPlaces) => {
+  const filters = only("allowed_domains", web?.allowedDomains) ?? only("excluded_domains", web?.excludedDomains)
+  const accounts = only("allowed_x_handles", posts?.allowedAccounts) ??
+    only("excluded_x_handles", posts?.excludedAccounts)
+  return [
+    ...(web === undefined ? [] : [{ type: "web_search", ...given("filters", filters) }]),
+    ...(posts === undefined
+      ? []
+      : [{ type: "x_search", ...accounts, ...given("from_date", posts.from), ...given("to_date", posts.to) }])
+  ] as unknown as NonNullable<ResponseCreateParamsStreaming["tools"]>
+}
+
+const only = (name: string, list: ReadonlyArray<string> = []) => list.length === 0 ? undefined : { [name]: list }
 
 const placed = (search: WebSearch) => {
   const place = placeOf(search)

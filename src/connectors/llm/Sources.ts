@@ -20,6 +20,20 @@ const maxSources = 200
 export const list = (sources: ReadonlyArray<Source>, { responseFormat, responseSchema }: ProviderRequest): string =>
   sources.length === 0 || responseFormat === "json" || responseSchema !== undefined ?
     "" :
-    `\n\nSources:\n${
+    `${heading}${
       sources.map(({ title, url }, at) => `${at + 1}. ${title === undefined ? url : `${title}: ${url}`}`).join("\n")
     }`
+
+const heading = "\n\nSources:\n"
+
+/** An answer and the list at its end, as {@link list} wrote it. */
+export const split = (answer: string): { readonly text: string; readonly sources: ReadonlyArray<Source> } => {
+  const at = answer.lastIndexOf(heading)
+  if (at < 0) return { text: answer, sources: [] }
+  const lines = answer.slice(at + heading.length).split("\n")
+  const read = lines.flatMap((line) => {
+    const [, title, url] = /^\d+\. (?:(.*): )?(https?:\/\/\S+)$/.exec(line) ?? []
+    return url === undefined ? [] : [{ url, title }]
+  })
+  return read.length === lines.length ? { text: answer.slice(0, at), sources: read } : { text: answer, sources: [] }
+}

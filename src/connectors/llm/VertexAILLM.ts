@@ -24,6 +24,7 @@ const VertexAISettings = Schema.Struct({
   baseURL: Schema.optional(Address),
   /** Where service accounts get their access tokens. */
   tokenURL: Schema.optionalWith(Address, { default: () => defaultTokenURL }),
+  /** In milliseconds: `{ connect, firstByte, idle }`. */
   timeouts: Schema.optionalWith(PooledFetch.Timeouts, { default: () => PooledFetch.defaultTimeouts })
 })
 

@@ -25,6 +25,7 @@ const common = {
 
 const SmythLogSettings = Schema.Union(
   Schema.Struct({
+    /** Where records go: `elasticsearch`, `otlp`, `http` (a managed server) or `file`. */
     destination: Schema.Literal("elasticsearch"),
     ...common,
     ...Delivery.settings,
@@ -33,7 +34,9 @@ const SmythLogSettings = Schema.Union(
     index: Schema.optionalWith(Schema.NonEmptyString, { default: () => "sre-logs" }),
     /** As the server shows it, encoded. */
     apiKey: Schema.optional(Secret),
+    /** In place of `apiKey`, with `password`. */
     username: Schema.optional(Schema.NonEmptyString),
+    /** Goes with `username`. */
     password: Schema.optional(Secret)
   }),
   Schema.Struct({
@@ -42,7 +45,9 @@ const SmythLogSettings = Schema.Union(
     ...Delivery.settings,
     /** Without `/v1/logs`. */
     url: Schema.optionalWith(JsonHttp.BaseUrl, { default: () => "http://127.0.0.1:4318" }),
+    /** Sent with every request: what the collector wants as a key. */
     headers: Schema.optionalWith(Schema.Record({ key: Schema.String, value: Secret }), { default: () => ({}) }),
+    /** As `service.name` of all that is sent. */
     serviceName: Schema.optionalWith(Schema.NonEmptyString, { default: () => "effect-sre" })
   }),
   Schema.Struct({
@@ -51,6 +56,7 @@ const SmythLogSettings = Schema.Union(
     ...Delivery.settings,
     /** Where batches are posted: `https://host/smyth/v1/teams/<team>/log/records`. */
     url: JsonHttp.BaseUrl,
+    /** API key or signed token of a candidate that the team's setting `smyth.hosts` names. */
     token: Secret
   }),
   Schema.Struct({

@@ -18,6 +18,7 @@ export const SecretsManagerManagedVault = Connector.make({
   service: ManagedVault.layer,
   settings: Schema.Struct({
     ...SecretsManagerClient.settings,
+    /** Before the names of secrets: `<prefix>/<team>/<name>`. Default: nothing. */
     prefix: Schema.optionalWith(Schema.String, { default: () => "" })
   }).pipe(Schema.filter(SecretsManagerClient.complete)),
   make: Effect.fnUntraced(function*({ prefix, ...settings }) {

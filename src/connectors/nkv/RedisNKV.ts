@@ -11,6 +11,7 @@ import * as RedisClient from "../RedisClient.ts"
 
 const RedisNKVSettings = Schema.Struct({
   ...RedisClient.settings,
+  /** Before every key, so that several systems share a server. */
   prefix: Schema.optionalWith(Schema.String, { default: () => "sre:nkv:" })
 })
 

@@ -9,6 +9,7 @@ import * as RedisClient from "../RedisClient.ts"
 
 const RedisRateLimitsSettings = Schema.Struct({
   ...RedisClient.settings,
+  /** Before every key, so that several systems share a server. */
   prefix: Schema.optionalWith(Schema.String, { default: () => "sre:ratelimits:" })
 })
 

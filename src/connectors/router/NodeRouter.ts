@@ -12,6 +12,7 @@ const Timeout = (fallback: Duration.DurationInput) =>
 
 /** Of every server of ours. */
 export const settings = {
+  /** Address it listens at; `0.0.0.0`: any of this machine. */
   host: Schema.optionalWith(Schema.NonEmptyString, { default: () => "127.0.0.1" }),
   /** 0: any free port. */
   port: Schema.optionalWith(Port, { default: () => 4111 }),

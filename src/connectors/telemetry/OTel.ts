@@ -15,8 +15,11 @@ const OTelSettings = Schema.Struct({
   headers: Schema.optionalWith(Schema.Record({ key: Schema.String, value: Schema.Redacted(Schema.String) }), {
     default: () => ({})
   }),
+  /** As `service.name` of all that is sent. */
   serviceName: Schema.optionalWith(Schema.NonEmptyString, { default: () => "effect-sre" }),
+  /** As `service.version`. */
   serviceVersion: Schema.optional(Schema.NonEmptyString),
+  /** What is sent. */
   signals: Schema.optionalWith(Schema.NonEmptyArray(Signal), {
     default: () => ["traces", "metrics", "logs"] as const
   }),

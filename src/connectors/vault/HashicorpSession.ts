@@ -18,6 +18,7 @@ export const settings = {
   namespace: Schema.optional(Schema.NonEmptyString),
   /** A token of the operator's; renewed while the server lets it. */
   token: Schema.optional(Secret),
+  /** Logs in by https://developer.hashicorp.com/vault/docs/auth/approle: `{ roleId, secretId, mount = "approle" }`. */
   appRole: Schema.optional(Schema.Struct({
     roleId: Schema.NonEmptyString,
     /** May be left out where the role asks for none. */
@@ -25,6 +26,7 @@ export const settings = {
     /** Path the method is mounted at. */
     mount: Schema.optionalWith(Schema.NonEmptyString, { default: () => "approle" })
   })),
+  /** Logs in as the service account of the pod: `{ role, jwtFile, mount = "kubernetes" }`. */
   kubernetes: Schema.optional(Schema.Struct({
     role: Schema.NonEmptyString,
     /** The token of the pod's service account; read at every login, since Kubernetes replaces it. */

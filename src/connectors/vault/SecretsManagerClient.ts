@@ -11,7 +11,9 @@ export const settings = {
   region: Schema.NonEmptyString,
   /** With its secret. Default: the credentials of the machine, as the AWS SDK finds them. */
   awsAccessKeyId: Schema.optional(Schema.NonEmptyString),
+  /** Goes with `awsAccessKeyId`. */
   awsSecretAccessKey: Schema.optional(Schema.Redacted(Schema.NonEmptyString)),
+  /** Of temporary credentials. */
   awsSessionToken: Schema.optional(Schema.Redacted(Schema.NonEmptyString)),
   /** Default: the region's own. */
   endpoint: Schema.optional(BaseUrl),

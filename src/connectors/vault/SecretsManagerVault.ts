@@ -12,6 +12,7 @@ export const SecretsManagerVault = Connector.make({
   service: Vault.layer,
   settings: Schema.Struct({
     ...SecretsManagerClient.settings,
+    /** Before the names of secrets: `<prefix>/<team>/<name>`. */
     prefix: Schema.optionalWith(Schema.String, { default: () => "smythos" }),
     /** Team whose secrets every candidate may use. Default: none. */
     shared: Schema.optional(Schema.NonEmptyString)

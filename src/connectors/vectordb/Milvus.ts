@@ -16,6 +16,7 @@ const MilvusSettings = Schema.Struct({
   address: Schema.String.pipe(Schema.pattern(/^https?:\/\/./, { message: () => "expected an http or https URL" })),
   /** An API key, or `user:password`; left out where the server knows no users. */
   token: Schema.optional(Schema.Redacted(Schema.NonEmptyString)),
+  /** One that exists. */
   database: Schema.optionalWith(Schema.NonEmptyString, { default: () => "default" }),
   /** Of one request, in milliseconds. */
   timeout: Schema.optionalWith(Schema.DurationFromMillis, { default: () => Duration.seconds(30) })

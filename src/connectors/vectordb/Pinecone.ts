@@ -11,6 +11,7 @@ import * as VendorFetch from "../VendorFetch.ts"
 import * as LockedRecords from "./LockedRecords.ts"
 
 const PineconeSettings = Schema.Struct({
+  /** Of the project the index is in. */
   apiKey: Schema.Redacted(Schema.NonEmptyString),
   /** An index that exists. All vectors have its number of dimensions. */
   indexName: Schema.NonEmptyString,

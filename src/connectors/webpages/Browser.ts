@@ -2,7 +2,7 @@
  * WebPages by a real Chromium (playwright-core), for pages that are made by their scripts. The browser itself reaches nothing:
  * each of its requests is made by the asker's Outbound and answered to it, so the operator's policy holds for scripts, too.
  */
-import { Config, Effect, Schema } from "effect"
+import { Config, Duration, Effect, Schema } from "effect"
 import type { Page as BrowserPage, Route } from "playwright-core"
 import { ByteSize } from "../../kernel/ByteSize.ts"
 import * as Connector from "../../kernel/Connector.ts"
@@ -23,7 +23,9 @@ const BrowserSettings = Schema.Struct({
   /** Of these, for one team, or one candidate that is in none. Default: half, at least one. */
   pagesPerTenant: Schema.optional(Schema.Int.pipe(Schema.positive())),
   /** Of each thing a page loads. */
-  maxBytes: Schema.optionalWith(ByteSize, { default: () => 5 * 2 ** 20 })
+  maxBytes: Schema.optionalWith(ByteSize, { default: () => 5 * 2 ** 20 }),
+  /** For a page with all it loads, in milliseconds. Default: 1 minute. */
+  timeout: Schema.optionalWith(Schema.DurationFromMillis, { default: () => Duration.minutes(1) })
 })
 
 export const Browser = Connector.make({
@@ -32,7 +34,7 @@ export const Browser = Connector.make({
   contract: WebPages.WebPagesConnector,
   service: WebPages.layer,
   settings: BrowserSettings,
-  make: Effect.fnUntraced(function*({ executable, maxBytes, pages, pagesPerTenant, sandbox, userAgent }) {
+  make: Effect.fnUntraced(function*({ executable, maxBytes, pages, pagesPerTenant, sandbox, timeout, userAgent }) {
     const permitted = Robots.make(userAgent)
     const reading = yield* ReaderThreads.make
     const place = yield* Tenants.places(pages, pagesPerTenant)
@@ -61,7 +63,7 @@ export const Browser = Connector.make({
           }
           const context = yield* Chromium.context("Browser", yield* browser, { userAgent }, answer)
           const page = yield* attempt(() => context.newPage())
-          const response = yield* attempt(() => page.goto(request.url, { waitUntil: "load", timeout: 30_000 }))
+          const response = yield* attempt(() => page.goto(request.url, { waitUntil: "load", timeout: 0 }))
           if (response !== null && !response.ok()) {
             const detail = `the server answered with status ${response.status()}`
             return yield* WebPages.unreadable(request.url, "Refused", detail)
@@ -72,8 +74,9 @@ export const Browser = Connector.make({
         }).pipe(
           Effect.scoped,
           Effect.timeoutFail({
-            duration: "1 minute",
-            onTimeout: () => Chromium.failed("Browser", "read", "Timeout", "the page took over a minute")
+            duration: timeout,
+            onTimeout: () =>
+              Chromium.failed("Browser", "read", "Timeout", `the page took longer than ${Duration.format(timeout)}`)
           }),
           (reading) => Effect.zipRight(place, reading),
           Effect.scoped
@@ -89,7 +92,8 @@ export const BrowserLive = Browser.layerConfig({
   userAgent: Config.withDefault(Config.string("WEB_USER_AGENT"), "effect-sre"),
   pages: Config.succeed(4),
   pagesPerTenant: Config.succeed(undefined),
-  maxBytes: Config.succeed(5 * 2 ** 20)
+  maxBytes: Config.succeed(5 * 2 ** 20),
+  timeout: Config.succeed(Duration.minutes(1))
 })
 
 /** To the end, and on while the page grows, ten times at most. */

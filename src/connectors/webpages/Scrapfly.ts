@@ -5,6 +5,7 @@ import * as WebPages from "../../subsystems/io/WebPages.ts"
 import * as JsonRequest from "../JsonRequest.ts"
 
 const ScrapflySettings = Schema.Struct({
+  /** Of the service, or of what stands in for it. */
   url: Schema.optionalWith(Schema.NonEmptyString, { default: () => "https://api.scrapfly.io" }),
   /** Name of the secret with the key. */
   secret: Schema.optionalWith(Schema.NonEmptyString, { default: () => "scrapfly" }),

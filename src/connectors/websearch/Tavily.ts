@@ -5,6 +5,7 @@ import * as WebSearch from "../../subsystems/io/WebSearch.ts"
 import * as JsonRequest from "../JsonRequest.ts"
 
 const TavilySettings = Schema.Struct({
+  /** Of the service, or of what stands in for it. */
   url: Schema.optionalWith(Schema.NonEmptyString, { default: () => "https://api.tavily.com" }),
   /** Name of the secret with the key. */
   secret: Schema.optionalWith(Schema.NonEmptyString, { default: () => "tavily" }),

@@ -69,6 +69,22 @@ export const suite = <E>(name: string, connector: (documents: Documents) => Laye
         })
       ))
 
+    it.live("holds 200 documents of any text, each under its id", () => {
+      const development = Array.from({ length: 200 }, (_, n) => ({ id: `agent-${n}`, name: `№ ${n} 👋 "\\\n\u2028` }))
+      return on(
+        { development, production: [] },
+        Effect.gen(function*() {
+          const store = yield* AgentDataConnector
+          const ids = (yield* store.list).map(({ id }) => id)
+          assert.strictEqual(ids.length, 200)
+          assert.deepStrictEqual(new Set(ids), new Set(development.map(({ id }) => id)))
+          for (const { id, name } of [development[0]!, development[199]!]) {
+            assert.deepStrictEqual(yield* nameOf(id, Option.none()), Option.some(name))
+          }
+        })
+      )
+    }, 60_000)
+
     it.live("what it does not have is absent, not an error", () =>
       on(
         { development: [], production: [] },

@@ -55,6 +55,16 @@ export const suite = <E>(name: string, connector: Layer.Layer<CodeConnector, E>,
           assert.isUndefined(yield* output("async function main() {}"))
         }))
 
+      it.effect("large inputs and results come through whole", () =>
+        Effect.gen(function*() {
+          const text = "é👋\n".repeat(100_000)
+          assert.strictEqual(yield* output("async function main(text) { return text.length }", { text }), text.length)
+          assert.strictEqual(
+            yield* output("async function main(text) { return text }", { text: "é👋".repeat(20_000) }),
+            "é👋".repeat(20_000)
+          )
+        }))
+
       it.effect("main may be declared, a variable, or assigned; helpers stand beside it", () =>
         Effect.gen(function*() {
           for (

@@ -61,4 +61,28 @@ export const suite = <E>(name: string, options: {
         assert.strictEqual(found.length, 1)
         assert.notMatch(found[0]!, /[\n\r\u001b\u2028]/)
       }))
+
+    it.effect("texts of any kind are kept: none, any letters, long ones", () =>
+      Effect.gen(function*() {
+        const log = yield* LogConnector
+        const texts = ["", "0", "日本語 👋", "\"quoted\" {}", "x".repeat(5000)]
+        yield* log.write(texts.map((text, n) => record(text, { componentId: `edge-${n}-` })))
+        for (const [n, text] of texts.entries()) {
+          const found = yield* lines(`edge-${n}-`)
+          assert.strictEqual(found.length, 1)
+          assert.isTrue([text, JSON.stringify(text).slice(1, -1)].some((one) => found[0]?.includes(one)), text)
+        }
+      }))
+
+    it.effect("of 2000 records, written side by side, each is there once", () =>
+      Effect.gen(function*() {
+        const log = yield* LogConnector
+        const batches = Array.from({ length: 40 }, (_, batch) =>
+          Array.from({ length: 50 }, (_, n) => record(`crowd-${batch * 50 + n}.`)))
+        yield* Effect.forEach(batches, (batch) =>
+          log.write(batch), { concurrency: 8, discard: true })
+        const found = (yield* lines("crowd-")).map((line) => Number(/crowd-(\d+)\./.exec(line)?.[1]))
+        assert.strictEqual(found.length, 2000)
+        assert.strictEqual(new Set(found).size, 2000)
+      }))
   })

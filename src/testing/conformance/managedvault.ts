@@ -1,5 +1,7 @@
+/** What every keeper of secrets of the platform must do. */
 import { assert, layer } from "@effect/vitest"
-import { Effect, type Layer, Option, Redacted } from "effect"
+import { Effect, Fiber, type Layer, Option, Redacted } from "effect"
+import { isConflict } from "../../kernel/ConnectorError.ts"
 import { ManagedVaultConnector } from "../../security/ManagedVault.ts"
 
 export const suite = <E>(name: string, connector: Layer.Layer<ManagedVaultConnector, E>) =>
@@ -60,5 +62,47 @@ export const suite = <E>(name: string, connector: Layer.Layer<ManagedVaultConnec
         yield* vault.remove("agent:r", "token")
         assert.deepStrictEqual(yield* vault.get("agent:r", "token"), Option.none())
         yield* vault.set("agent:r", "token", Redacted.make("2"), Option.none())
+      }))
+
+    it.effect("names and secrets are any text, and no two names or owners meet", () =>
+      Effect.gen(function*() {
+        const vault = yield* ManagedVaultConnector
+        const printable = Array.from({ length: 95 }, (_, n) => `x${String.fromCharCode(32 + n)}y`)
+        const names = [...printable, "__proto__", "constructor", "a/b", "ключ 🔑", "UPPER", "upper", "%41"]
+        const texts = ["", "0", "two\nlines\u0000", "ключ 🔑", "x".repeat(10_000)]
+        yield* Effect.forEach(
+          names,
+          (name) => vault.set("agent:n", name, Redacted.make(`value of ${name}`), Option.none()),
+          { concurrency: 8 }
+        )
+        for (const name of names) {
+          assert.deepStrictEqual(value(yield* vault.get("agent:n", name)), Option.some(`value of ${name}`))
+        }
+        assert.deepStrictEqual(yield* vault.get("user:n", "UPPER"), Option.none())
+        for (const text of texts) {
+          yield* vault.set("agent:n", "1", Redacted.make(text), version(yield* vault.get("agent:n", "1")))
+          assert.deepStrictEqual(value(yield* vault.get("agent:n", "1")), Option.some(text))
+        }
+      }))
+
+    it.effect("a write that is interrupted happens whole or not at all, and keeps nobody from the next", () =>
+      Effect.gen(function*() {
+        const vault = yield* ManagedVaultConnector
+        const replace = (text: string) =>
+          Effect.flatMap(
+            vault.get("agent:i", "token"),
+            (found) => vault.set("agent:i", "token", Redacted.make(text), version(found))
+          )
+        const texts = ["a", "b", "c", "d"].map((letter) => letter.repeat(10_000))
+        yield* replace(texts[0]!)
+        for (const [n, text] of texts.entries()) {
+          const writer = yield* Effect.fork(replace(text))
+          yield* Effect.sleep(n)
+          yield* Fiber.interrupt(writer)
+          assert.include(texts, Option.getOrThrow(value(yield* vault.get("agent:i", "token"))))
+        }
+        // One that was sent may happen late.
+        yield* Effect.retry(replace("last"), { while: isConflict, times: 10 })
+        assert.deepStrictEqual(value(yield* vault.get("agent:i", "token")), Option.some("last"))
       }))
   })

@@ -1,7 +1,7 @@
 /** What every store of namespaced values must do, by itself and behind the service that guards it. */
 import { assert, layer } from "@effect/vitest"
-import { Effect, Exit, Layer, Option, Stream } from "effect"
-import type { ConnectorError } from "../../kernel/ConnectorError.ts"
+import { Effect, Exit, Fiber, Layer, Option, Stream } from "effect"
+import { type ConnectorError, isConflict } from "../../kernel/ConnectorError.ts"
 import * as Candidate from "../../security/Candidate.ts"
 import { layer as guarded, NKV, NKVConnector } from "../../subsystems/io/NKV.ts"
 
@@ -9,7 +9,16 @@ const asAnn = Candidate.as(Candidate.user("ann"))
 const asBob = Candidate.as(Candidate.user("bob"))
 const none = Option.none<string>()
 
-export const suite = <E>(name: string, connector: Layer.Layer<NKVConnector, E>) =>
+export interface Options {
+  /** In one namespace, listed in pages. Default: 2,000. */
+  readonly entries?: number
+}
+
+export const suite = <E>(
+  name: string,
+  connector: Layer.Layer<NKVConnector, E>,
+  { entries = 2000 }: Options = {}
+) =>
   layer(Layer.provideMerge(guarded, connector), { excludeTestServices: true, timeout: "60 seconds" })(
     `${name} is an NKVConnector`,
     (it) => {
@@ -77,10 +86,11 @@ export const suite = <E>(name: string, connector: Layer.Layer<NKVConnector, E>) 
           yield* lost(store.remove("user:ann/versions", "k", second.version))
         }))
 
-      it.effect("lists 2,000 entries in pages, each once, and clears them and no others", () =>
+      it.effect(`lists ${entries} entries in pages, each once, and clears them and no others`, () =>
         Effect.gen(function*() {
           const store = yield* NKVConnector
-          const keys = Array.from({ length: 2000 }, (_, n) => `k:${n}`)
+          const keys = Array.from({ length: entries }, (_, n) =>
+            `k:${n}`)
           yield* Effect.forEach(keys, (key) => store.set("user:many/ns", key, key, none), {
             concurrency: 16,
             discard: true
@@ -94,8 +104,8 @@ export const suite = <E>(name: string, connector: Layer.Layer<NKVConnector, E>) 
               ({ items, next }) => [items, Option.map(next, Option.some)]
             ))
           const seen = Array.from(yield* Stream.runCollect(pages)).flat()
-          assert.strictEqual(seen.length, 2000)
-          assert.sameMembers(seen.map(({ key }) => key), keys)
+          assert.strictEqual(seen.length, entries)
+          assert.deepStrictEqual(new Set(seen.map(({ key }) => key)), new Set(keys))
           assert.isTrue(seen.every(({ key, value }) => key === value))
           yield* store.clear("user:many/ns")
           assert.deepStrictEqual((yield* store.list("user:many/ns", { after: none, limit: 10 })).items, [])
@@ -103,6 +113,33 @@ export const suite = <E>(name: string, connector: Layer.Layer<NKVConnector, E>) 
             assert.deepStrictEqual(yield* value(other, "k"), Option.some("other"))
           }
           yield* store.clear("user:nobody/was:here")
+        }), 300_000)
+
+      it.effect("a write that is interrupted happens whole or not at all, and keeps nobody from the next", () =>
+        Effect.gen(function*() {
+          const store = yield* NKVConnector
+          const replace = (text: string) =>
+            Effect.flatMap(store.get("user:ann/interrupted", "k"), (found) =>
+              store.set(
+                "user:ann/interrupted",
+                "k",
+                text,
+                Option.map(found, ({ version }) =>
+                  version)
+              ))
+          const texts = ["a", "b", "c", "d", "e"].map((letter) =>
+            letter.repeat(300_000)
+          )
+          yield* replace(texts[0]!)
+          for (const [n, text] of texts.entries()) {
+            const writer = yield* Effect.fork(replace(text))
+            yield* Effect.sleep(n)
+            yield* Fiber.interrupt(writer)
+            assert.include(texts, Option.getOrThrow(yield* value("user:ann/interrupted", "k")))
+          }
+          // One that was sent may happen late.
+          yield* Effect.retry(replace("last"), { while: isConflict, times: 10 })
+          assert.deepStrictEqual(yield* value("user:ann/interrupted", "k"), Option.some("last"))
         }))
 
       it.effect("the service keeps JSON, tells null from absent, and refuses what JSON lacks", () =>

@@ -68,6 +68,47 @@ export const suite = <E>(name: string, connector: Layer.Layer<RouterConnector, E
         assert.strictEqual(first, "é".repeat(50_000))
       }))
 
+    it.scoped("takes and sends 10 MB as they are, and an empty body", () =>
+      Effect.gen(function*() {
+        const { baseUrl, serve } = yield* RouterConnector
+        yield* serve(Effect.flatMap(HttpServerRequest.HttpServerRequest, ({ arrayBuffer }) =>
+          Effect.map(Effect.orDie(arrayBuffer), (bytes) => HttpServerResponse.uint8Array(new Uint8Array(bytes)))))
+        const url = yield* baseUrl
+        for (const length of [0, 1, 10_000_000]) {
+          const body = Uint8Array.from({ length }, (_, n) =>
+            (n * 31 + (n >> 8)) & 255)
+          const answer = yield* Effect.promise(async (signal) =>
+            new Uint8Array(await (await fetch(url, { method: "POST", body, signal })).arrayBuffer())
+          )
+          assert.strictEqual(Buffer.compare(answer, body), 0)
+        }
+      }))
+
+    it.scoped("a client that reads nothing is sent no more than fits in between", () =>
+      Effect.gen(function*() {
+        const { baseUrl, serve } = yield* RouterConnector
+        let made = 0
+        const endless = Stream.repeatEffect(Effect.sync(() => {
+          made++
+          return new Uint8Array(100_000)
+        }))
+        yield* serve(Effect.succeed(HttpServerResponse.stream(endless)))
+        const url = yield* baseUrl
+        const { body } = yield* Effect.promise((signal) => fetch(url, { signal }))
+        // Until buffers are full, and nothing more is made.
+        let before = -1
+        yield* Effect.repeat(Effect.sleep("300 millis"), {
+          until: () => {
+            const isStill = made === before
+            before = made
+            return isStill
+          }
+        })
+        assert.isAbove(made, 0)
+        assert.isBelow(made, 1000)
+        yield* Effect.promise(() => body!.cancel())
+      }))
+
     it.scoped("an app that dies takes nobody with it", () =>
       Effect.gen(function*() {
         const { baseUrl, serve } = yield* RouterConnector

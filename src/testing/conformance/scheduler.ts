@@ -52,6 +52,19 @@ export const suite = <E>(name: string, connector: Layer.Layer<SchedulerConnector
         assert.lengthOf(yield* jobs.list("user:ann"), 2)
       }))
 
+    it.effect("a thousand jobs, with ids of every printable character, do not meet", () =>
+      Effect.gen(function*() {
+        const jobs = yield* SchedulerConnector
+        const printable = Array.from({ length: 95 }, (_, n) => `x${String.fromCharCode(32 + n)}y`)
+        const ids = [...printable, "UPPER", "upper", "%41", "..", ...Array.from({ length: 900 }, (_, n) => `${n}`)]
+        yield* Effect.forEach(ids, (id) => jobs.put(job("user:crowd", id, { kind: "crowd" })), {
+          concurrency: 8,
+          discard: true
+        })
+        assert.deepStrictEqual(new Set((yield* jobs.list("user:crowd")).map(({ id }) => id)), new Set(ids))
+        assert.deepStrictEqual(idsOf(yield* claim("crowd", 5000, 2000)), [...ids].sort())
+      }), 60_000)
+
     it.effect("what is due is claimed, the earliest first; what is paused, over, early, or of another kind is not", () =>
       Effect.gen(function*() {
         const jobs = yield* SchedulerConnector

@@ -1,5 +1,6 @@
+/** What every vault must do. */
 import { assert, layer } from "@effect/vitest"
-import { Effect, type Layer, Option, Redacted } from "effect"
+import { Effect, Fiber, type Layer, Option, Redacted } from "effect"
 import { VaultConnector } from "../../security/Vault.ts"
 
 /** `writable: false`: secrets come from elsewhere; only what every vault promises about missing ones is asked. */
@@ -36,7 +37,7 @@ export const suite = <E>(
     it.effect("gives back what was set, the last one", () =>
       Effect.gen(function*() {
         const vault = yield* VaultConnector
-        for (const text of ["sk-1", "sk-2", "", "two\nlines", "$env(HOME)", "ключ 🔑", "x".repeat(10_000)]) {
+        for (const text of ["sk-1", "sk-2", "", "0", "two\nlines", "$env(HOME)", "ключ 🔑", "x".repeat(10_000)]) {
           yield* vault.set("team:last", "openai", Redacted.make(text))
           assert.deepStrictEqual(value(yield* vault.get("team:last", "openai")), Option.some(text))
         }
@@ -67,11 +68,26 @@ export const suite = <E>(
     it.effect("names are any text", () =>
       Effect.gen(function*() {
         const vault = yield* VaultConnector
-        const names = ["__proto__", "constructor", "a/b", "with space", "ключ", "a.b", "1"]
-        yield* Effect.forEach(names, (name) => vault.set("team:names", name, Redacted.make(`value of ${name}`)))
+        const printable = Array.from({ length: 95 }, (_, n) => `x${String.fromCharCode(32 + n)}y`)
+        const names = [
+          ...printable,
+          "__proto__",
+          "constructor",
+          "a/b",
+          "with space",
+          "ключ 🔑",
+          "a.b",
+          "1",
+          "UPPER",
+          "upper"
+        ]
+        yield* Effect.forEach(names, (name) => vault.set("team:names", name, Redacted.make(`value of ${name}`)), {
+          concurrency: 8
+        })
         for (const name of names) {
           assert.deepStrictEqual(value(yield* vault.get("team:names", name)), Option.some(`value of ${name}`))
         }
+        // More than a page of most vendors.
         assert.sameMembers([...yield* vault.names("team:names")], names)
       }))
 
@@ -83,5 +99,20 @@ export const suite = <E>(
           concurrency: "unbounded"
         })
         assert.sameMembers([...yield* vault.names("team:many")], names)
+      }))
+
+    it.effect("a write that is interrupted happens whole or not at all, and keeps nobody from the next", () =>
+      Effect.gen(function*() {
+        const vault = yield* VaultConnector
+        const texts = ["a", "b", "c", "d"].map((letter) => letter.repeat(10_000))
+        yield* vault.set("team:interrupted", "key", Redacted.make(texts[0]!))
+        for (const [n, text] of texts.entries()) {
+          const writer = yield* Effect.fork(vault.set("team:interrupted", "key", Redacted.make(text)))
+          yield* Effect.sleep(n)
+          yield* Fiber.interrupt(writer)
+          assert.include(texts, Option.getOrThrow(value(yield* vault.get("team:interrupted", "key"))))
+        }
+        yield* vault.set("team:interrupted", "other", Redacted.make("last"))
+        assert.deepStrictEqual(value(yield* vault.get("team:interrupted", "other")), Option.some("last"))
       }))
   })

@@ -1,6 +1,6 @@
 /** What every vector database must do, by itself and behind the service that guards it. */
 import { assert, layer } from "@effect/vitest"
-import { Effect, FastCheck, Layer, Option, Stream } from "effect"
+import { Effect, FastCheck, Fiber, Layer, Option, Stream } from "effect"
 import { HashedEmbeddings } from "../../connectors/embeddings/HashedEmbeddings.ts"
 import type { ConnectorError } from "../../kernel/ConnectorError.ts"
 import * as Access from "../../security/Access.ts"
@@ -194,6 +194,27 @@ export const suite = <E>(
           )
           const found = yield* store.search(name, { vector: unit(vector(1)), topK: 100, groups: [] })
           assert.sameMembers(found.map(({ id }) => id), ["same", ...Array.from({ length: 20 }, (_, n) => `p${n}`)])
+        }))
+
+      it.effect("a write that is interrupted keeps nobody from the next, and leaves points that are whole", () =>
+        Effect.gen(function*() {
+          const store = yield* VectorDBConnector
+          const name = collection()
+          const points = (payload: string) =>
+            Array.from({ length: 100 }, (_, n) => ({ ...point(`p${n}`, 1, n), payload: payload.repeat(1000) }))
+          const payloads = ["a", "b", "c", "d"]
+          yield* store.upsert(name, points("a"))
+          for (const [n, payload] of payloads.entries()) {
+            const writer = yield* Effect.fork(store.upsert(name, points(payload)))
+            yield* Effect.sleep(n)
+            yield* Fiber.interrupt(writer)
+          }
+          const kept = yield* store.search(name, { vector: unit(vector(1)), topK: 200, groups: [] })
+          assert.lengthOf(kept, 100)
+          for (const { payload } of kept) assert.include(payloads.map((one) => one.repeat(1000)), payload)
+          yield* store.delete(name, kept.map(({ id }) => id))
+          yield* store.upsert(name, [point("last", 1)])
+          assert.lengthOf(yield* store.fetch(name, ["last"]), 1)
         }))
 
       guardedTests(it, dimensions)

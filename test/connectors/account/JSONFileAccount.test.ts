@@ -160,6 +160,8 @@ describe("the file", () => {
         ["[]", "Corrupted", ""],
         [{ t1: { users: [] } }, "Corrupted", "t1.users"],
         [{ "a b": {} }, "Corrupted", "a b"],
+        // Without roles all members may do what the team may.
+        [{ t1: { role: { writer: [] } } }, "Corrupted", `t1.role: there is no such setting. Did you mean "roles"?`],
         [{ apiKeys: { "sre_in-the-clear": "user:u1" } }, "Corrupted", "SHA-256"],
         [{ apiKeys: { ["0".repeat(64)]: "root" } }, "Corrupted", "user:<id>"],
         [{ tokens: { secret: "hunter2" } }, "Corrupted", "tokens.secret"],

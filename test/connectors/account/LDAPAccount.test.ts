@@ -68,6 +68,24 @@ if (LdapServer.hasLdap()) {
         }
       }))
 
+    it.scopedLive(
+      "knows all members of a team of many, and all teams of somebody in many",
+      () =>
+        Effect.gen(function*() {
+          const ids = Array.from({ length: 1500 }, (_, n) => `u${n}`)
+          const groups = Array.from({ length: 1200 }, (_, n) => `g${n}`)
+          const { url } = yield* LdapServer.make(Object.fromEntries(ids.map((id) => [id, { password: "" }])), {
+            teams: { many: ids, ...Object.fromEntries(groups.map((group) => [group, ["u0"]])) }
+          })
+          const account = yield* connect(settingsOf(url))
+          const members = yield* account.members("many")
+          assert.deepStrictEqual(new Set(members.map(({ id }) => id)), new Set(ids))
+          // More than a server gives for one question.
+          assert.strictEqual((yield* account.teamsOf(Candidate.user("u0"))).length, 1201)
+        }),
+      60_000
+    )
+
     it.scopedLive("ids of any letters are values, never part of a filter", () =>
       Effect.gen(function*() {
         const ids = ["a*b", "a(b)c", "a\\b", "*", ")(uid=*", "ключ", "a,b=c", "a+b", "#x", "ann@x.example"]

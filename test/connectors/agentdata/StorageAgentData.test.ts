@@ -55,7 +55,7 @@ describe("StorageAgentData", () => {
       yield* write("agents/development/deeper/x.smyth", {})
       yield* write("agents/development/notes.txt", "")
       assert.deepStrictEqual(yield* listed, [
-        ["bad", undefined, "InvalidSymbol at line 1, column 3"],
+        ["bad", undefined, "expected a name in double quotes at line 1, column 3"],
         ["good", "old", undefined],
         ["other", undefined, "its id is \"another\", not the one it is named after"]
       ])

@@ -81,4 +81,4 @@ describe("RAMCache", () => {
 })
 
 // Last: the suite's `layer` replaces the `it.effect` of all that is described after it.
-suite("RAM", RAMCache.contract({}))
+suite("RAM", RAMCache.contract({}), { entries: 100_000 })

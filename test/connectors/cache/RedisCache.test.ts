@@ -14,7 +14,9 @@ const connect = (settings: Parameters<typeof RedisCache.contract>[0]) =>
   Effect.map(Layer.build(RedisCache.contract(settings)), Context.get(CacheConnector))
 
 if (hasRedis()) {
-  suite("Redis", Layer.unwrapScoped(Effect.map(redisServer(), ({ url }) => RedisCache.contract({ url }))))
+  suite("Redis", Layer.unwrapScoped(Effect.map(redisServer(), ({ url }) => RedisCache.contract({ url }))), {
+    entries: 100_000
+  })
   suite(
     "Redis (cluster)",
     Layer.unwrapScoped(Effect.map(redisCluster, ({ nodes }) => RedisCache.contract({ cluster: nodes.join(", ") })))

@@ -5,6 +5,7 @@ import { TieredCache, TieredCacheLive } from "../../../src/connectors/cache/Tier
 import * as Candidate from "../../../src/security/Candidate.ts"
 import { Cache, CacheConnector } from "../../../src/subsystems/memory/Cache.ts"
 import { suite } from "../../../src/testing/conformance/cache.ts"
+import { suite as faults } from "../../conformance/faults.ts"
 import * as FaultProxy from "../../fixtures/FaultProxy.ts"
 import { hasRedis, redisServer } from "../../fixtures/RedisServer.ts"
 import { conditionalS3Server } from "../../fixtures/S3Server.ts"
@@ -144,6 +145,27 @@ if (hasRedis()) {
         assert.deepInclude(unknown, { _tag: "BootError", path: "Cache.Settings.tiers.0.Connector" })
         assert.deepInclude(yield* start({ tiers: [] }), { _tag: "BootError" })
       }))
+  })
+
+  const last = Effect.flatMap(CacheConnector, (cache) => cache.get("user:ann/k"))
+  faults("TieredCache", {
+    server: Effect.map(redisServer(), ({ port }) => port),
+    connector: ({ port, timeoutMillis: timeout }) =>
+      TieredCache.contract({
+        tiers: [
+          // What is found there is gone before the next call.
+          { Connector: "RAM", timeToLive: 1 },
+          { Connector: "Redis", Settings: { url: `redis://127.0.0.1:${port}`, timeout } }
+        ]
+      }),
+    read: Effect.delay(Effect.map(last, Option.map(({ value }) => value)), "2 millis"),
+    write: (value) =>
+      Effect.flatMap(
+        CacheConnector,
+        (cache) =>
+          Effect.flatMap(last, (found) =>
+            cache.set("user:ann/k", value, Duration.infinity, Option.map(found, ({ version }) => version)))
+      )
   })
 
   suite(

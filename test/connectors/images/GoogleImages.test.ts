@@ -1,11 +1,12 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Layer } from "effect"
+import { Effect, Layer, Redacted } from "effect"
 import { GoogleImages } from "../../../src/connectors/images/GoogleImages.ts"
 import { JSONModels } from "../../../src/connectors/models/JSONModels.ts"
 import { NullVault } from "../../../src/connectors/vault/NullVault.ts"
 import * as Candidate from "../../../src/security/Candidate.ts"
 import * as Images from "../../../src/subsystems/llm/Images.ts"
 import { type UsageRecord, UsageSink, zero } from "../../../src/subsystems/llm/Usage.ts"
+import * as faults from "../../conformance/faults.ts"
 import * as ImagesServer from "../../fixtures/ImagesServer.ts"
 
 const make = Effect.gen(function*() {
@@ -74,3 +75,20 @@ describe("GoogleImages", () => {
       assert.include(unknown.message, "style")
     }))
 })
+
+for (const modelId of ["imagen-4.0-generate-001", "gemini-2.5-flash-image"]) {
+  faults.suite(`GoogleImages of ${modelId}`, {
+    server: Effect.map(ImagesServer.make, ({ port }) => port),
+    connector: ({ port, timeoutMillis }) =>
+      GoogleImages.contract({ baseURL: `http://127.0.0.1:${port}`, timeout: timeoutMillis }),
+    read: Effect.flatMap(Images.ImagesConnector, (connector) =>
+      connector.generate({
+        modelId,
+        prompt: "a dot",
+        images: [],
+        count: 1,
+        baseURL: undefined,
+        apiKey: Redacted.make("secret")
+      }))
+  })
+}

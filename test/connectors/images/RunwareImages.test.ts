@@ -1,8 +1,9 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Layer } from "effect"
+import { Effect, Layer, Redacted } from "effect"
 import { RunwareImages } from "../../../src/connectors/images/RunwareImages.ts"
 import * as Candidate from "../../../src/security/Candidate.ts"
-import { Images, type Request } from "../../../src/subsystems/llm/Images.ts"
+import { Images, ImagesConnector, type Request } from "../../../src/subsystems/llm/Images.ts"
+import * as faults from "../../conformance/faults.ts"
 import * as HttpServer from "../../fixtures/HttpServer.ts"
 import * as ImagesServer from "../../fixtures/ImagesServer.ts"
 
@@ -59,5 +60,20 @@ describe("RunwareImages", () => {
       const images = [ImagesServer.picture, ImagesServer.picture]
       assert.include((yield* Effect.flip(generate({ prompt: "x", images }))).message, "one picture")
       assert.include((yield* Effect.flip(generate({ prompt: "x", size: "auto" }))).message, "size")
+    }))
+})
+
+faults.suite("RunwareImages", {
+  server: Effect.map(ImagesServer.make, ({ port }) => port),
+  connector: ({ port, timeoutMillis }) =>
+    RunwareImages.contract({ baseURL: `http://127.0.0.1:${port}/runware`, timeout: timeoutMillis }),
+  read: Effect.flatMap(ImagesConnector, (connector) =>
+    connector.generate({
+      modelId: "runware:101@1",
+      prompt: "a dot",
+      images: [],
+      count: 1,
+      baseURL: undefined,
+      apiKey: Redacted.make("secret")
     }))
 })

@@ -202,7 +202,7 @@ describe("SmythLog", () => {
       assert.strictEqual((yield* refused({})).path, "Log.Settings.destination")
       const error = yield* refused({ destination: "elasticsearch", url: "ftp://x", apiKey: "s3cret" })
       assert.strictEqual(error.path, "Log.Settings.url")
-      assert.includeMembers([...error.accepted ?? []], ["destination", "index", "maxFiles"])
+      assert.include(error.message, "expected a URL")
       assert.notInclude(error.message, "s3cret")
     }))
 })

@@ -9,7 +9,9 @@ import { NKV } from "../../../src/subsystems/io/NKV.ts"
 import { suite } from "../../../src/testing/conformance/nkv.ts"
 import { tempFolder } from "../../fixtures/TempFolder.ts"
 
-suite("LocalStorage", Layer.unwrapScoped(Effect.map(tempFolder, (folder) => LocalNKV.contract({ folder }))))
+suite("LocalStorage", Layer.unwrapScoped(Effect.map(tempFolder, (folder) => LocalNKV.contract({ folder }))), {
+  entries: 5000
+})
 
 const ann = Candidate.user("ann")
 const bob = Candidate.user("bob")

@@ -32,4 +32,4 @@ describe("RAMNKV", () => {
 })
 
 // Last: the suite's `layer` replaces the `it.effect` of all that is described after it.
-suite("RAM", RAMNKV.contract({}))
+suite("RAM", RAMNKV.contract({}), { entries: 100_000 })

@@ -72,7 +72,9 @@ if (hasRedis()) {
       )
   })
 
-  suite("Redis", Layer.unwrapScoped(Effect.map(redisServer(), ({ url }) => RedisNKV.contract({ url }))))
+  suite("Redis", Layer.unwrapScoped(Effect.map(redisServer(), ({ url }) => RedisNKV.contract({ url }))), {
+    entries: 100_000
+  })
   suite(
     "Redis (cluster)",
     Layer.unwrapScoped(Effect.map(redisCluster, ({ nodes }) => RedisNKV.contract({ cluster: nodes })))

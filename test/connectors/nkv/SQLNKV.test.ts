@@ -57,5 +57,5 @@ describe("SQLNKV", () => {
 })
 
 for (const [name, database] of databases) {
-  suite(`SQLNKV on ${name}`, on(database, (url) => SQLNKV.contract({ url })))
+  suite(`SQLNKV on ${name}`, on(database, (url) => SQLNKV.contract({ url })), { entries: 100_000 })
 }

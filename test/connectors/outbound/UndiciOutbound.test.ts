@@ -5,6 +5,7 @@ import type * as PolicedPool from "../../../src/connectors/PolicedPool.ts"
 import { agent, as } from "../../../src/security/Candidate.ts"
 import * as NetworkPolicy from "../../../src/subsystems/io/NetworkPolicy.ts"
 import * as Outbound from "../../../src/subsystems/io/Outbound.ts"
+import * as faults from "../../conformance/faults.ts"
 import { suite } from "../../conformance/outbound.ts"
 import * as HttpServer from "../../fixtures/HttpServer.ts"
 
@@ -95,6 +96,36 @@ describe("UndiciOutbound", () => {
       assert.include(boot.message, `"http://x" is not a rule`)
       assert.include(boot.message, "Outbound.Settings.deny")
     }))
+})
+
+/** Where the server is, and how long one waits for it: both are the caller's, not the connector's. */
+class Place
+  extends Context.Tag("test/UndiciOutbound/Place")<Place, Pick<Outbound.OutboundRequest, "url" | "timeout">>()
+{}
+
+const sent = (request: Pick<Outbound.OutboundRequest, "method" | "body">) =>
+  Effect.gen(function*() {
+    const outbound = yield* Outbound.Outbound
+    const { body } = yield* outbound.request({ ...yield* Place, ...request })
+    return Buffer.from(body).toString()
+  }).pipe(asAgent)
+
+faults.suite("UndiciOutbound", {
+  server: Effect.gen(function*() {
+    let kept = ""
+    const { port } = yield* HttpServer.make(({ body, method }, response) => {
+      if (method === "PUT") kept = body
+      response.end(kept)
+    })
+    return port
+  }),
+  connector: ({ port, timeoutMillis: timeout }) =>
+    Layer.merge(
+      Layer.succeed(Place, { url: `http://127.0.0.1:${port}/`, timeout }),
+      Undici.UndiciOutbound.layer({ allow: [`127.0.0.1:${port}`] })
+    ),
+  read: sent({ method: "GET" }),
+  write: (body) => Effect.asVoid(sent({ method: "PUT", body }))
 })
 
 // Last: the suite's `layer` replaces the `it.effect` of all that is described after it.

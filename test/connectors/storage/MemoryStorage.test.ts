@@ -37,4 +37,4 @@ describe("MemoryStorage", () => {
 })
 
 // Last: the suite's `layer` replaces the `it.effect` of all that is described after it.
-suite("Memory", MemoryStorage.contract({}))
+suite("Memory", MemoryStorage.contract({}), { objects: 20_000 })

@@ -17,10 +17,12 @@ import { isTraced } from "../../../src/kernel/Trace.ts"
 import * as Candidate from "../../../src/security/Candidate.ts"
 import { Telemetry } from "../../../src/subsystems/io/Telemetry.ts"
 import { LLM } from "../../../src/subsystems/llm/LLM.ts"
+import { suite } from "../../../src/testing/conformance/telemetry.ts"
 import * as TestLLM from "../../../src/testing/TestLLM.ts"
 import { agentDocument, endpoint } from "../../agents/documents.ts"
 import * as FaultProxy from "../../fixtures/FaultProxy.ts"
 import * as OtlpSink from "../../fixtures/OtlpSink.ts"
+import { perFile } from "../../fixtures/PerFile.ts"
 
 const usage = { inputTokens: 100, outputTokens: 20, cacheReadTokens: 7, cacheWriteTokens: 3, reasoningTokens: 0 }
 
@@ -270,4 +272,16 @@ describe("OTel", () => {
       )
       assert.deepInclude(sink.requests.at(-1)?.headers, { authorization: "Bearer abc", x: "1" })
     }))
+})
+
+const collector = perFile(OtlpSink.make())
+
+suite("OTel", {
+  connector: Layer.unwrapEffect(
+    Effect.map(collector, ({ url }) => OTel.contract({ endpoint: url, exportInterval: 30 }))
+  ),
+  sent: Effect.map(collector, (sink) => ({
+    spans: sink.spans().map(({ name }) => name),
+    lines: sink.logs().map(({ body }) => body)
+  }))
 })

@@ -1,9 +1,11 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Fiber } from "effect"
+import { Context, Effect, Fiber, Layer } from "effect"
 import { spawnSync } from "node:child_process"
+import { UndiciOutbound } from "../../../src/connectors/outbound/UndiciOutbound.ts"
 import { Browser } from "../../../src/connectors/webpages/Browser.ts"
 import * as Candidate from "../../../src/security/Candidate.ts"
-import { WebPages } from "../../../src/subsystems/io/WebPages.ts"
+import { WebPages, WebPagesConnector } from "../../../src/subsystems/io/WebPages.ts"
+import * as faults from "../../conformance/faults.ts"
 import * as HttpServer from "../../fixtures/HttpServer.ts"
 import { article, read, services, site } from "./pages.ts"
 
@@ -101,3 +103,37 @@ describe.skipIf(executable === undefined)("Browser (needs chromium)", () => {
       }).pipe(Effect.provide(services(Browser.layer({ executable: executable!, sandbox: false }), [server.rule])))
     }), 60_000)
 })
+
+/** Where the site is: the address is the caller's, not the connector's. */
+class Place extends Context.Tag("test/Browser/Place")<Place, string>() {}
+
+if (executable !== undefined) {
+  faults.suite("Browser", {
+    server: Effect.map(
+      site({
+        "/": [200, "text/html", made],
+        "/made.js": [200, "text/javascript", script("")]
+      }),
+      ({ port }) => port
+    ),
+    connector: ({ port, timeoutMillis }) =>
+      Layer.mergeAll(
+        Layer.succeed(Place, `http://127.0.0.1:${port}/`),
+        // A browser takes its time by itself, too.
+        Browser.contract({ executable, sandbox: false, timeout: Math.max(timeoutMillis, 10_000) }),
+        UndiciOutbound.layer({ allow: [`127.0.0.1:${port}`] })
+      ),
+    read: Effect.gen(function*() {
+      const pages = yield* WebPagesConnector
+      const { title } = yield* pages.read({
+        url: yield* Place,
+        format: "markdown",
+        renderJs: true,
+        autoScroll: false,
+        antiBot: false,
+        countries: []
+      }, undefined)
+      return title
+    }).pipe(Candidate.as(Candidate.agent("a1")))
+  })
+}
