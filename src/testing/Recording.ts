@@ -80,7 +80,7 @@ export const layer = (file: string): Layer.Layer<LLM.LLM, PlatformError, LLM.LLM
             Stream.concat(Stream.drain(Stream.fromEffect(Effect.suspend(() => end()))))
           )
         }))
-      return LLM.LLM.of({ stream, generate: (request) => collect(stream(request)), check: llm.check })
+      return LLM.LLM.of({ stream, generate: (request) => collect(stream(request)), check: llm.check, count: llm.count })
     })
   ).pipe(Layer.provide(NodeFileSystem.layer))
 

@@ -1,7 +1,7 @@
 /** A model that says what a `Recording` heard, piece by piece and at its pace; without a network, and nothing else. */
 import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
 import * as FileSystem from "@effect/platform/FileSystem"
-import { Context, Effect, Layer, Schema, Stream } from "effect"
+import { Context, Effect, Layer, Option, Schema, Stream } from "effect"
 import { BootError } from "../kernel/BootError.ts"
 import { ConnectorError } from "../kernel/ConnectorError.ts"
 import { nearest } from "../kernel/Nearest.ts"
@@ -57,7 +57,9 @@ export const layer = (file: string, { timing = true }: Options = {}): Layer.Laye
           Effect.flatMap(asker("check"), () =>
             models.includes(nameOf(model))
               ? Effect.void
-              : new LLM.ModelNotFound({ model: nameOf(model), near: nearest(nameOf(model), models) }))
+              : new LLM.ModelNotFound({ model: nameOf(model), near: nearest(nameOf(model), models) })),
+        // Nobody is there to count, and a count is no part of a recording.
+        count: () => Effect.as(asker("count"), Option.none())
       })
     ).pipe(Context.add(Replay, { remaining: Effect.sync(() => left.length) }))
   })).pipe(Layer.provide(NodeFileSystem.layer))

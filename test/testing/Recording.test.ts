@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Chunk, Clock, Duration, Effect, Either, Fiber, Layer, Redacted, Stream, TestClock } from "effect"
+import { Chunk, Clock, Duration, Effect, Either, Fiber, Layer, Option, Redacted, Stream, TestClock } from "effect"
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
@@ -94,6 +94,7 @@ describe("a recording", () => {
           /has 1 calls, and one more was made/
         )
         yield* u1(llm.check(request("one").model))
+        assert.deepStrictEqual(yield* u1(llm.count(request("one"))), Option.none())
         const unknown = yield* Effect.flip(u1(llm.check("gpt-4")))
         assert.deepInclude({ ...unknown }, { _tag: "ModelNotFound", near: ["gpt-4o"] })
       }).pipe(Effect.provide(Replay.layer(path)))

@@ -1,4 +1,5 @@
 /** Models of Anthropic, through its SDK. */
+import type { MessageTokensCount } from "@anthropic-ai/sdk/resources/messages"
 import { Config, Effect, Redacted, Schema } from "effect"
 import * as Connector from "../../kernel/Connector.ts"
 import * as Pull from "../../kernel/Pull.ts"
@@ -63,11 +64,11 @@ export const AnthropicLLM = Connector.make({
         fetch
       })
 
+    const encoded = (request: LLM.ProviderRequest) =>
+      Effect.mapError(AnthropicRequest.encode(request, settings), ProviderCall.unsayable("Anthropic", request))
+
     const call = Effect.fnUntraced(function*(request: LLM.ProviderRequest) {
-      const body = yield* Effect.mapError(
-        AnthropicRequest.encode(request, settings),
-        ProviderCall.unsayable("Anthropic", request)
-      )
+      const body = yield* encoded(request)
       const { fetch, sdk } = yield* loaded
       const draft = new AnswerDraft("Anthropic")
       return yield* ProviderCall.open({
@@ -83,6 +84,22 @@ export const AnthropicLLM = Connector.make({
       })
     })
 
+    const count = Effect.fnUntraced(function*(request: LLM.ProviderRequest) {
+      const body = AnthropicRequest.countable(yield* encoded(request))
+      const { fetch, sdk } = yield* loaded
+      return yield* ProviderCall.count({
+        connector: "Anthropic",
+        request,
+        fetch: fetch(request.policy),
+        // Not `messages.countTokens`, which does not know the tools of betas.
+        send: async (fetch, signal) => {
+          const { input_tokens } = await client(sdk, request, PooledFetch.onlyHeaders(fetch, ownHeaders))
+            .post<MessageTokensCount>("/v1/messages/count_tokens", { body, headers: betas(request), signal })
+          return input_tokens
+        }
+      })
+    })
+
     return LLM.LLMConnector.of({
       provider: "Anthropic",
       computer: true,
@@ -91,7 +108,8 @@ export const AnthropicLLM = Connector.make({
         apiKey: settings.apiKey,
         required: settings.baseURL === undefined
       },
-      stream: (request) => Pull.unwrap(call(request))
+      stream: (request) => Pull.unwrap(call(request)),
+      count: (request) => Effect.asSome(count(request))
     })
   })
 })

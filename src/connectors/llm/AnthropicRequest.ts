@@ -76,6 +76,11 @@ export const encode = (
     }
   })
 
+/** What of it is counted: https://platform.claude.com/docs/en/api/messages/count_tokens */
+export const countable = (
+  { cache_control, messages, model, output_config, system, thinking, tool_choice, tools }: Body
+) => ({ cache_control, messages, model, output_config, system, thinking, tool_choice, tools })
+
 /** Claude takes temperatures to 1, and of temperature and `top_p` not always both. */
 const sampling = ({ temperature, topK, topP }: ProviderRequest): Sampling => ({
   ...given("temperature", temperature === undefined ? undefined : Math.min(1, temperature)),

@@ -1,6 +1,6 @@
 /** Models of Amazon Bedrock through Converse, with the SDK of AWS. */
 import type { ConverseStreamCommandOutput, ConverseStreamOutput } from "@aws-sdk/client-bedrock-runtime"
-import { Config, Effect, Redacted, Schema, Stream } from "effect"
+import { Config, Effect, Option, Redacted, Schema, Stream } from "effect"
 import * as Connector from "../../kernel/Connector.ts"
 import { ConnectorError } from "../../kernel/ConnectorError.ts"
 import * as Pull from "../../kernel/Pull.ts"
@@ -8,6 +8,7 @@ import * as LLM from "../../subsystems/llm/LLM.ts"
 import { AnswerDraft, decoder } from "./AnswerDraft.ts"
 import * as BedrockEvents from "./BedrockEvents.ts"
 import * as BedrockRequest from "./BedrockRequest.ts"
+import * as Claude from "./Claude.ts"
 import { requestHandler } from "./FetchHandler.ts"
 import * as PooledFetch from "./PooledFetch.ts"
 import * as ProviderCall from "./ProviderCall.ts"
@@ -48,7 +49,7 @@ export const BedrockLLM = Connector.make({
       })
     )
 
-    const call = Effect.fnUntraced(function*(request: LLM.ProviderRequest) {
+    const encoded = Effect.fnUntraced(function*(request: LLM.ProviderRequest) {
       const model = yield* Effect.mapError(
         ModelSettings(request.settings ?? {}),
         () => ProviderCall.invalid("Bedrock", "settings of the model: region and the names of models must be names")
@@ -58,26 +59,55 @@ export const BedrockLLM = Connector.make({
         BedrockRequest.encode(named, settings),
         ProviderCall.unsayable("Bedrock", named)
       )
+      return { input, named, region: model.region ?? settings.region }
+    })
+
+    /** A client holds one key and serves one call. */
+    const client = (
+      sdk: typeof import("@aws-sdk/client-bedrock-runtime"),
+      { apiKey, baseURL: endpoint = settings.endpoint }: LLM.ProviderRequest,
+      region: string,
+      fetch: PooledFetch.PooledFetch
+    ) =>
+      new sdk.BedrockRuntimeClient({
+        region,
+        maxAttempts: 1,
+        requestHandler: requestHandler(fetch),
+        ...(endpoint === undefined ? {} : { endpoint }),
+        ...identity(apiKey)
+      })
+
+    const call = Effect.fnUntraced(function*(request: LLM.ProviderRequest) {
+      const { input, named, region } = yield* encoded(request)
       const { fetch, sdk } = yield* loaded
-      const endpoint = request.baseURL ?? settings.endpoint
       const draft = new AnswerDraft("Bedrock")
       return yield* ProviderCall.open<ConverseStreamCommandOutput, ConverseStreamOutput>({
         connector: "Bedrock",
         request: named,
         fetch: fetch(request.policy),
         decoder: decoder(draft, BedrockEvents.reader(draft, named)),
-        /** A client holds one key and serves one call. */
         send: (fetch, abortSignal) =>
-          new sdk.BedrockRuntimeClient({
-            region: model.region ?? settings.region,
-            maxAttempts: 1,
-            requestHandler: requestHandler(fetch),
-            ...(endpoint === undefined ? {} : { endpoint }),
-            ...identity(request.apiKey)
-          }).send(new sdk.ConverseStreamCommand(input), { abortSignal }),
+          client(sdk, request, region, fetch).send(new sdk.ConverseStreamCommand(input), { abortSignal }),
         brokenOff,
         pieces: ({ stream }) => stream === undefined ? Stream.empty : Stream.fromAsyncIterable(stream, brokenOff)
       })
+    })
+
+    /** Of no other family than Claude. */
+    const count = Effect.fnUntraced(function*(request: LLM.ProviderRequest) {
+      const { input, named, region } = yield* encoded(request)
+      if (!Claude.isClaude(named.modelId)) return Option.none()
+      const { fetch, sdk } = yield* loaded
+      const counted = ProviderCall.count({
+        connector: "Bedrock",
+        request: named,
+        fetch: fetch(request.policy),
+        send: async (fetch, abortSignal) => {
+          const command = new sdk.CountTokensCommand(BedrockRequest.countable(input))
+          return (await client(sdk, request, region, fetch).send(command, { abortSignal })).inputTokens
+        }
+      })
+      return yield* Effect.catchIf(Effect.asSome(counted), isUncounted, () => Effect.succeedNone)
     })
 
     return LLM.LLMConnector.of({
@@ -88,7 +118,8 @@ export const BedrockLLM = Connector.make({
         required: settings.endpoint === undefined
       },
       computer: true,
-      stream: (request) => Pull.unwrap(call(request))
+      stream: (request) => Pull.unwrap(call(request)),
+      count
     })
   })
 })
@@ -117,6 +148,9 @@ const identity = (key: Redacted.Redacted | undefined) => {
     ? { token: { token: accessKeyId }, authSchemePreference: ["httpBearerAuth"] }
     : { credentials: { accessKeyId, secretAccessKey, ...(sessionToken === undefined ? {} : { sessionToken }) } }
 }
+
+/** Some models of the family are not counted, and only the service knows which. */
+const isUncounted = ({ detail = "" }: ConnectorError) => detail.includes("support counting tokens")
 
 /** What the service says in mid-answer has a name; what is no event stream fails its checksums; the rest is the network's. */
 const brokenOff = (cause: unknown): ConnectorError => {

@@ -2,6 +2,7 @@
 import type {
   ContentBlock,
   ConverseStreamCommandInput,
+  CountTokensCommandInput,
   DocumentFormat,
   ImageFormat,
   Message as ConverseMessage,
@@ -81,6 +82,22 @@ export const encode = (
         }
       }
     )
+
+/** What of it is counted: https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_CountTokens.html */
+export const countable = (
+  { additionalModelRequestFields, messages, modelId, system, toolConfig }: ConverseStreamCommandInput
+): CountTokensCommandInput => ({
+  // Counting knows models by their own names, not by those of inference profiles for one part of the world.
+  modelId: modelId?.replace(/^[a-z-]+\.(?=anthropic\.)/, ""),
+  input: {
+    converse: {
+      messages,
+      ...given("system", system),
+      ...given("toolConfig", toolConfig),
+      ...given("additionalModelRequestFields", additionalModelRequestFields)
+    }
+  }
+})
 
 /** What only Claude knows: https://docs.aws.amazon.com/bedrock/latest/userguide/model-parameters-anthropic-claude-messages.html */
 const claudeFields = (request: ProviderRequest): Readonly<Record<string, unknown>> => {

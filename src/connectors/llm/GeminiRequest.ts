@@ -1,5 +1,13 @@
 /** Our requests in the words of Gemini: https://ai.google.dev/api/generate-content */
-import type { Content, FunctionCallingConfigMode, GenerateContentParameters, Part, ThinkingLevel } from "@google/genai"
+import type {
+  Content,
+  CountTokensParameters,
+  FunctionCallingConfigMode,
+  GenerateContentParameters,
+  Part,
+  ThinkingLevel,
+  Tool
+} from "@google/genai"
 import { Either } from "effect"
 import type { ProviderRequest } from "../../subsystems/llm/LLM.ts"
 import type { FilePart, Message, ToolResultPart } from "../../subsystems/llm/Prompt.ts"
@@ -35,6 +43,33 @@ export const encode = (request: ProviderRequest): Either.Either<GenerateContentP
     }
   })
 
+/**
+ * The same for https://ai.google.dev/api/tokens. `textOnly`: of AI Studio the SDK has nothing but contents counted, so that the
+ * system prompt and the tools are counted as text.
+ */
+export const encodeCount = (
+  request: ProviderRequest,
+  { textOnly }: { readonly textOnly: boolean }
+): Either.Either<CountTokensParameters, string> =>
+  Either.map(Either.all(request.messages.map((message) => toContent(message, request.modelId))), (contents) => {
+    const system = systemOf(request.messages)
+    const tools = toTools(request)
+    const texts = [system, tools.length === 0 ? "" : JSON.stringify(tools)].filter((text) => text !== "")
+    return textOnly
+      ? {
+        model: request.modelId,
+        contents: [...texts.map((text): Content => ({ role: "user", parts: [{ text }] })), ...contents.flat()]
+      }
+      : {
+        model: request.modelId,
+        contents: contents.flat(),
+        config: {
+          ...given("systemInstruction", system === "" ? undefined : system),
+          ...given("tools", tools.length === 0 ? undefined : tools)
+        }
+      }
+  })
+
 /** Since version 3 thoughts are signed, leveled instead of budgeted, and JSON goes together with tools. */
 const isThird = (modelId: string) => /gemini-(?!1|2)/.test(modelId)
 const thinks = (modelId: string) => /gemini-(?!1|2\.0)/.test(modelId)
@@ -59,7 +94,7 @@ const toFormat = ({ modelId, responseFormat, responseSchema }: ProviderRequest, 
     ? {}
     : { responseMimeType: "application/json", ...given("responseJsonSchema", responseSchema) }
 
-const toTools = (request: ProviderRequest): NonNullable<Config["tools"]> => {
+const toTools = (request: ProviderRequest): Array<Tool> => {
   const tools = toolsOf(request)
   return [
     ...(tools.length === 0 ? [] : [{

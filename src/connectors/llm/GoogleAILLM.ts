@@ -35,21 +35,18 @@ export const GoogleAILLM = Connector.make({
       })
     )
 
-    const call = Effect.fnUntraced(function*(request: LLM.ProviderRequest) {
-      const { fetch, sdk } = yield* loaded
-      const { apiKey, baseURL, policy } = request
-      return yield* GoogleCall.open({
+    const callOf = (request: LLM.ProviderRequest) =>
+      Effect.map(loaded, ({ fetch, sdk }): GoogleCall.Options => ({
         connector: "GoogleAI",
         request,
         sdk,
-        fetch: fetch(policy),
+        fetch: fetch(request.policy),
         client: {
           vertexai: false,
-          baseUrl: (baseURL === address ? undefined : baseURL) ?? settings.baseURL ?? address
+          baseUrl: (request.baseURL === address ? undefined : request.baseURL) ?? settings.baseURL ?? address
         },
-        identity: apiKey === undefined ? {} : { "x-goog-api-key": Redacted.value(apiKey) }
-      })
-    })
+        identity: request.apiKey === undefined ? {} : { "x-goog-api-key": Redacted.value(request.apiKey) }
+      }))
 
     return LLM.LLMConnector.of({
       provider: "GoogleAI",
@@ -58,7 +55,8 @@ export const GoogleAILLM = Connector.make({
         apiKey: settings.apiKey,
         required: settings.baseURL === undefined
       },
-      stream: (request) => Pull.unwrap(call(request))
+      stream: (request) => Pull.unwrap(Effect.flatMap(callOf(request), GoogleCall.open)),
+      count: (request) => Effect.asSome(Effect.flatMap(callOf(request), GoogleCall.count))
     })
   })
 })

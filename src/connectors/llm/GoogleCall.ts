@@ -20,25 +20,45 @@ export interface Options {
   readonly identity: Readonly<Record<string, string>>
 }
 
-export const open = Effect.fnUntraced(function*({ client, connector, fetch, identity, request, sdk }: Options) {
+export const open = Effect.fnUntraced(function*(options: Options) {
+  const { connector, fetch, identity, request } = options
   const { config, ...parameters } = yield* Effect.mapError(
     GeminiRequest.encode(request),
     ProviderCall.unsayable(connector, request)
   )
   const draft = new AnswerDraft(connector)
-  const { baseUrl, ...options } = client
   return yield* ProviderCall.open({
     connector,
     request,
     fetch: identified(fetch, identity),
     decoder: SseAnswer.decode(draft, GeminiEvents.reader(draft, request)),
-    /** A client holds one key and serves one call. Its answer is not read: it would end where the connection does. */
+    // The answer is not read: it would end where the connection does.
     send: (fetch, abortSignal) =>
-      new sdk.GoogleGenAI({ ...options, apiKey: placeholder, httpOptions: { baseUrl, fetch } }).models
-        .generateContentStream({ ...parameters, config: { ...config, abortSignal } }),
+      modelsOf(options, fetch).generateContentStream({ ...parameters, config: { ...config, abortSignal } }),
     pieces: (_, response) => PooledFetch.bytes(connector, response)
   })
 })
+
+export const count = Effect.fnUntraced(function*(options: Options) {
+  const { client, connector, fetch, identity, request } = options
+  const { config, ...parameters } = yield* Effect.mapError(
+    GeminiRequest.encodeCount(request, { textOnly: client.vertexai !== true }),
+    ProviderCall.unsayable(connector, request)
+  )
+  return yield* ProviderCall.count({
+    connector,
+    request,
+    fetch: identified(fetch, identity),
+    send: async (fetch, abortSignal) => {
+      const counted = modelsOf(options, fetch).countTokens({ ...parameters, config: { ...config, abortSignal } })
+      return (await counted).totalTokens
+    }
+  })
+})
+
+/** A client holds one key and serves one call. */
+const modelsOf = ({ client: { baseUrl, ...client }, sdk }: Options, fetch: PooledFetch.PooledFetch) =>
+  new sdk.GoogleGenAI({ ...client, apiKey: placeholder, httpOptions: { baseUrl, fetch } }).models
 
 /** The SDK asks the environment, the disk and the network for an identity when it has no key. */
 const placeholder = "none"

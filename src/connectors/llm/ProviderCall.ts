@@ -43,15 +43,7 @@ export const open = Effect.fnUntraced(function*<Sent, A>({
     else if (PooledFetch.isUnread(response)) PooledFetch.release(response)
   })
   const now = yield* Clock.currentTimeMillis
-  const sent = yield* Effect.either(Effect.tryPromise({
-    try: () => send(seen.fetch, seen.controller.signal),
-    catch: (cause) =>
-      seen.failure !== undefined
-        ? PooledFetch.failure(connector, seen.failure)
-        : seen.response === undefined
-        ? invalid(connector, PooledFetch.unbuildable)
-        : brokenOff?.(cause) ?? protocol(connector, "the answer is not what the vendor's package expects")
-  }))
+  const sent = yield* Effect.either(attempt(connector, seen, send, brokenOff))
   const { response } = seen
   if (response !== undefined && !PooledFetch.isUnread(response)) {
     return yield* refused(connector, request, response, now)
@@ -60,6 +52,49 @@ export const open = Effect.fnUntraced(function*<Sent, A>({
   if (response === undefined) return yield* protocol(connector, "the vendor's package asked nobody")
   return decoded(connector, decoder, pieces(sent.right, response), response.grace)
 })
+
+/** A number of tokens, read by the SDK out of an answer that comes whole. Whatever ends it before closes the socket. */
+export const count = ({
+  connector,
+  fetch,
+  request,
+  send
+}: Pick<Call<number | undefined, never>, "connector" | "fetch" | "request" | "send">): Effect.Effect<
+  number,
+  ConnectorError
+> =>
+  Effect.gen(function*() {
+    const seen = yield* Scoped.make(() => recorded(fetch), ({ controller }) => controller.abort())
+    const now = yield* Clock.currentTimeMillis
+    const sent = yield* Effect.either(attempt(connector, seen, send))
+    const { response } = seen
+    if (response !== undefined && !PooledFetch.isUnread(response) && response.status >= 300) {
+      return yield* refused(connector, request, response, now)
+    }
+    const tokens = yield* sent
+    return tokens !== undefined && Number.isSafeInteger(tokens) && tokens >= 0
+      ? tokens
+      : yield* protocol(connector, "the answer has no number of tokens")
+  }).pipe(
+    Effect.scoped,
+    Effect.mapError((error) => new ConnectorError({ ...error, method: "count" }))
+  )
+
+const attempt = <Sent>(
+  connector: string,
+  seen: Seen,
+  send: Send<Sent>,
+  brokenOff?: (cause: unknown) => ConnectorError
+): Effect.Effect<Sent, ConnectorError> =>
+  Effect.tryPromise({
+    try: () => send(seen.fetch, seen.controller.signal),
+    catch: (cause) =>
+      seen.failure !== undefined
+        ? PooledFetch.failure(connector, seen.failure)
+        : seen.response === undefined
+        ? invalid(connector, PooledFetch.unbuildable)
+        : brokenOff?.(cause) ?? protocol(connector, "the answer is not what the vendor's package expects")
+  })
 
 /** What went over the wire, whatever the SDK makes of it. */
 interface Seen {

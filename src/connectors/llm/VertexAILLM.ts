@@ -46,7 +46,7 @@ export const VertexAILLM = Connector.make({
       })
     )
 
-    const call = Effect.fnUntraced(function*(request: LLM.ProviderRequest) {
+    const callOf = Effect.fnUntraced(function*(request: LLM.ProviderRequest) {
       const { fetch, sdk, tokenOf } = yield* loaded
       const { apiKey, baseURL, policy } = request
       const model = yield* Effect.mapError(
@@ -63,7 +63,7 @@ export const VertexAILLM = Connector.make({
           `no project: set "project", or "projectId" in the model's settings`
         )
       }
-      return yield* GoogleCall.open({
+      const call: GoogleCall.Options = {
         connector: "VertexAI",
         request,
         sdk,
@@ -78,7 +78,8 @@ export const VertexAILLM = Connector.make({
           : apiKey === undefined
           ? {}
           : { "x-goog-api-key": Redacted.value(apiKey) }
-      })
+      }
+      return call
     })
 
     return LLM.LLMConnector.of({
@@ -88,7 +89,8 @@ export const VertexAILLM = Connector.make({
         apiKey: settings.apiKey,
         required: settings.baseURL === undefined
       },
-      stream: (request) => Pull.unwrap(call(request))
+      stream: (request) => Pull.unwrap(Effect.flatMap(callOf(request), GoogleCall.open)),
+      count: (request) => Effect.asSome(Effect.flatMap(callOf(request), GoogleCall.count))
     })
   })
 })

@@ -66,7 +66,7 @@ const make = (settings: Settings) =>
 
     const stream = ({ cache: timeToLive = settings.timeToLive ?? false, ...request }: LLM.Request) =>
       timeToLive === false ? llm.stream(request) : Pull.unwrap(open(request, timeToLive))
-    return LLM.LLM.of({ stream, generate: (request) => collect(stream(request)), check: llm.check })
+    return LLM.LLM.of({ stream, generate: (request) => collect(stream(request)), check: llm.check, count: llm.count })
   })
 
 /** `LLM` with answers kept in the asker's cache. */

@@ -2,7 +2,7 @@
  * ContextWindow: how much of a conversation a model is given. Whole turns go, the oldest first; or a model sums them up, where
  * the operator wants that ({@link layer}).
  */
-import { Context, Effect, Layer, Schema } from "effect"
+import { Context, Effect, Layer, Option, Schema } from "effect"
 import type { BootError } from "../../kernel/BootError.ts"
 import * as Json from "../../kernel/Json.ts"
 import type * as LLM from "./LLM.ts"
@@ -29,6 +29,8 @@ export interface Window {
   /** Tokens of it to leave for the answer. */
   readonly reserve: number
   readonly count?: ((text: string) => number) | undefined
+  /** How many tokens of the model one that was counted is. Default 1. */
+  readonly scale?: number
 }
 
 /**
@@ -37,22 +39,21 @@ export interface Window {
  */
 export const fit = (
   messages: ReadonlyArray<Message>,
-  { contextTokens, count = Tokenizer.estimateTokens, reserve }: Window
+  window: Window
 ): Effect.Effect<ReadonlyArray<Message>, ContextExceeded> => {
   const system = messages.filter(({ role }) => role === "system")
   const turns = turnsOf(messages.filter(({ role }) => role !== "system"))
-  const sizeOf = (some: ReadonlyArray<Message>) => some.reduce((sum, one) => sum + tokensOf(one, count), 0)
-  const maxTokens = Math.max(0, contextTokens - reserve)
-  let tokens = sizeOf(system)
+  const maxTokens = Math.max(0, window.contextTokens - window.reserve)
+  let tokens = sizeOf(system, window)
   let from = turns.length
   while (from > 0) {
-    const more = sizeOf(turns[from - 1]!)
+    const more = sizeOf(turns[from - 1]!, window)
     if (tokens + more > maxTokens) break
     tokens += more
     from--
   }
   if (tokens > maxTokens || (from === turns.length && from > 0)) {
-    return Effect.fail(new ContextExceeded({ tokens: sizeOf([...system, ...(turns.at(-1) ?? [])]), maxTokens }))
+    return Effect.fail(new ContextExceeded({ tokens: sizeOf([...system, ...(turns.at(-1) ?? [])], window), maxTokens }))
   }
   return Effect.succeed([...system, ...turns.slice(from).flat()])
 }
@@ -86,6 +87,9 @@ export const tokensOf = (message: Message, count: (text: string) => number = Tok
       }
     }, 0))
 
+const sizeOf = (messages: ReadonlyArray<Message>, { count, scale = 1 }: Pick<Window, "count" | "scale">) =>
+  Math.ceil(scale * messages.reduce((sum, one) => sum + tokensOf(one, count), 0))
+
 const perMessage = 4
 const perFile = 1105
 
@@ -100,8 +104,12 @@ export const Settings = Schema.Struct({
   summaryTokens: Schema.optional(Schema.Int.pipe(Schema.positive())),
   /** Who writes it; by default the model of the conversation. */
   summaryModel: Schema.optional(Schema.NonEmptyString),
-  /** `gpt`: counts with a real tokenizer, of the package `gpt-tokenizer`. Default: `estimate`. */
-  tokenizer: Schema.optional(Schema.Literal("estimate", "gpt"))
+  /**
+   * `gpt`: counts with a real tokenizer, of the package `gpt-tokenizer`, which is right for models of OpenAI. `vendor`: counts
+   * like that, and where a conversation takes more than half of its room has the model's provider count it too, once a turn, if
+   * the provider does: Anthropic, GoogleAI, VertexAI, Bedrock for Claude. Default: `estimate`.
+   */
+  tokenizer: Schema.optional(Schema.Literal("estimate", "gpt", "vendor"))
 })
 export type Settings = typeof Settings.Type
 
@@ -112,24 +120,61 @@ export class ContextWindow extends Context.Reference<ContextWindow>()("effect-sr
 export const layer = (settings: Settings): Layer.Layer<never, BootError> =>
   Layer.merge(
     Layer.succeed(ContextWindow, settings),
-    settings.tokenizer === "gpt" ? Tokenizer.layer : Layer.empty
+    (settings.tokenizer ?? "estimate") === "estimate" ? Layer.empty : Tokenizer.layer
   )
 
 export interface Fitter {
   readonly count: (text: string) => number
+  /** Tokens of the tools, as counted: a part of the window's `reserve`. */
+  readonly declared: number
+  /** Tokens of messages, as far as is known by now. */
+  readonly sizeOf: (messages: ReadonlyArray<Message>) => number
   readonly fit: (
     messages: ReadonlyArray<Message>,
     window: Window
   ) => Effect.Effect<ReadonlyArray<Message>, ContextExceeded>
 }
 
-/** As the operator wants it, for conversations with the model. */
-export const fitter = (llm: typeof LLM.LLM.Service, model: LLM.Request["model"]): Effect.Effect<Fitter> =>
+/** As the operator wants it, for one turn of a conversation that is asked for with such requests. */
+export const fitter = (llm: typeof LLM.LLM.Service, request: Omit<LLM.Request, "messages">): Effect.Effect<Fitter> =>
   Effect.gen(function*() {
-    const { strategy = "drop", summaryModel = model, summaryTokens = 1000 } = yield* ContextWindow
+    const { strategy = "drop", summaryModel = request.model, summaryTokens = 1000, tokenizer } = yield* ContextWindow
     const { count } = yield* Tokenizer.counter
-    const drop: Fitter["fit"] = (messages, window) => fit(messages, { ...window, count })
-    if (strategy === "drop") return { count, fit: drop }
+    const { tools = [] } = request
+    const declared = tools.length === 0 ? 0 : count(JSON.stringify(tools))
+    let scale = tokenizer === "vendor" ? undefined : 1
+
+    /** What goes wrong with the count of the provider costs the turn nothing. */
+    const learnScale = (messages: ReadonlyArray<Message>, window: Window) =>
+      Effect.gen(function*() {
+        if (scale !== undefined || sizeOf(messages, { count }) <= (window.contextTokens - window.reserve) / 2) return
+        // What would be sent: the rest of a long history is not sent just to be counted.
+        const kept = yield* Effect.orElseSucceed(fit(messages, { ...window, count }), () => messages)
+        const counted = yield* llm.count({ ...request, messages: kept }).pipe(
+          Effect.catchAll((error) =>
+            Effect.as(Effect.logWarning(`the provider did not count a conversation: ${error.message}`), Option.none())
+          )
+        )
+        scale = Option.match(counted, {
+          onNone: () => 1,
+          onSome: (tokens) => scaleOf(tokens / (sizeOf(kept, { count }) + declared))
+        })
+      })
+    /** The tools are reserved for as counted, the answer in tokens of the model. */
+    const scaled = (window: Window, by = scale ?? 1) => ({
+      ...window,
+      reserve: window.reserve + Math.ceil(declared * (by - 1)),
+      count,
+      scale: by
+    })
+    const withScale = (fitted: Fitter["fit"]): Fitter => ({
+      count,
+      declared,
+      sizeOf: (messages) => sizeOf(messages, { count, scale: scale ?? 1 }),
+      fit: (messages, window) =>
+        Effect.zipRight(learnScale(messages, window), Effect.suspend(() => fitted(messages, scaled(window))))
+    })
+    if (strategy === "drop") return withScale(fit)
 
     const ask = (text: string, maxTokens: number) =>
       Effect.map(
@@ -142,16 +187,17 @@ export const fitter = (llm: typeof LLM.LLM.Service, model: LLM.Request["model"])
         }),
         (answer) => answer.text
       )
-    return {
-      count,
-      fit: (messages, window) =>
-        Effect.catchAll(summarised(messages, { ...window, count }, summaryTokens, ask), (error) =>
-          Effect.zipRight(
-            Effect.logWarning(`the oldest turns are dropped, they could not be summed up: ${error.message}`),
-            drop(messages, window)
-          ))
-    }
+    return withScale((messages, window) =>
+      Effect.catchAll(summarised(messages, window, summaryTokens, ask), (error) =>
+        Effect.zipRight(
+          Effect.logWarning(`the oldest turns are dropped, they could not be summed up: ${error.message}`),
+          fit(messages, window)
+        ))
+    )
   })
+
+/** In steps, rather too large: so that what is summed up together stays the same from turn to turn. */
+const scaleOf = (ratio: number) => Math.min(4, Math.max(0.25, Math.ceil(ratio * 16) / 16))
 
 /**
  * The oldest turns as one, which says in short what they were; never the last one. They are summed up in parts that depend on
@@ -159,21 +205,21 @@ export const fitter = (llm: typeof LLM.LLM.Service, model: LLM.Request["model"])
  */
 const summarised = <E>(
   messages: ReadonlyArray<Message>,
-  window: Window & { readonly count: (text: string) => number },
+  window: Window,
   summaryTokens: number,
   ask: (text: string, maxTokens: number) => Effect.Effect<string, E>
 ): Effect.Effect<ReadonlyArray<Message>, E | ContextExceeded> =>
   Effect.gen(function*() {
-    const sizeOf = (some: ReadonlyArray<Message>) => some.reduce((sum, one) => sum + tokensOf(one, window.count), 0)
+    const measured = (some: ReadonlyArray<Message>) => sizeOf(some, window)
     const system = messages.filter(({ role }) => role === "system")
     const turns = turnsOf(messages.filter(({ role }) => role !== "system"))
-    const room = window.contextTokens - window.reserve - sizeOf(system)
-    if (sizeOf(turns.flat()) <= room) return messages
+    const room = window.contextTokens - window.reserve - measured(system)
+    if (measured(turns.flat()) <= room) return messages
     const maxTokens = Math.min(summaryTokens, Math.floor(room / 4))
-    const left = room - maxTokens - sizeOf(summaryTurn(""))
-    const parts = partsOf(turns.slice(0, -1), (turn) => sizeOf(turn), room / 2)
+    const left = room - maxTokens - measured(summaryTurn(""))
+    const parts = partsOf(turns.slice(0, -1), measured, room / 2)
     const restAfter = (count: number) => [...parts.slice(count).flat(2), ...(turns.at(-1) ?? [])]
-    const gone = Array.from(parts, (_, at) => at + 1).find((count) => sizeOf(restAfter(count)) <= left)
+    const gone = Array.from(parts, (_, at) => at + 1).find((count) => measured(restAfter(count)) <= left)
     if (gone === undefined || maxTokens < 16) return yield* fit(messages, window)
     let summary = ""
     for (const part of parts.slice(0, gone)) {

@@ -119,11 +119,21 @@ export const make = Effect.fnUntraced(function*<R = never>(options: Conversation
     const note = yield* memory.note(options.tools)
     const given = { ...options, tools: [...options.tools, ...note.tools] }
     const before = [...systemOf(options.system, note.system), ...earlier]
-    const fitter = yield* ContextWindow.fitter(llm, options.model)
+    const declared = declaredOf(given.tools)
+    const fitter = yield* ContextWindow.fitter(llm, { ...options.parameters, model: options.model, tools: declared })
     const window = windowOf(given, yield* modelSizes, fitter)
     const seen = Effect.orElseSucceed(ContextWindow.fit([...before, message], window), () => before)
     const recalled = yield* memory.recall(message, seen)
-    const turn = turnOf({ options: given, llm, fitter, window, before: [...before, ...recalled], message, within })
+    const turn = turnOf({
+      options: given,
+      declared,
+      llm,
+      fitter,
+      window,
+      before: [...before, ...recalled],
+      message,
+      within
+    })
     const keep = Effect.suspend(() => Effect.zipRight(history.append(turn.messages), memory.keep(turn.messages)))
     const events = Pull.inTurn(function*(): Parts<R> {
       yield said({ type: "start" })
@@ -137,6 +147,12 @@ export const make = Effect.fnUntraced(function*<R = never>(options: Conversation
   const conversation: Conversation<R> = { prompt, ask: (message, files) => answerOf(prompt(message, files)) }
   return conversation
 })
+
+/** The first of a name is the one that is run. */
+const declaredOf = <R>(tools: ConversationOptions<R>["tools"]): ReadonlyArray<Prompt.Tool> => {
+  const named = new Map(tools.toReversed().map(({ tool }) => [tool.name, tool]))
+  return tools.map(({ tool }) => tool).filter((tool) => named.get(tool.name) === tool)
+}
 
 const systemOf = (...texts: ReadonlyArray<string>): ReadonlyArray<Prompt.Message> => {
   const text = texts.filter((one) => one !== "").join("\n\n")
@@ -179,13 +195,12 @@ const historyOf = (stored: { readonly id: string } | undefined): Effect.Effect<H
 
 /** What the model's context holds beside the answer and the tools. */
 const windowOf = <R>(
-  { contextTokens = 131_072, parameters, tools }: ConversationOptions<R>,
+  { contextTokens = 131_072, parameters }: ConversationOptions<R>,
   model: { readonly contextTokens?: number | undefined; readonly outputTokens?: number | undefined },
-  { count }: ContextWindow.Fitter
+  { count, declared }: ContextWindow.Fitter
 ): ContextWindow.Window => {
   const context = Math.min(contextTokens, model.contextTokens || Infinity)
   const answer = Math.min(parameters?.maxTokens ?? 8192, model.outputTokens || Infinity, Math.floor(context / 2))
-  const declared = count(JSON.stringify(tools.map(({ tool }) => tool)))
   return { contextTokens: context, reserve: answer + declared, count }
 }
 
@@ -200,6 +215,7 @@ type Parts<R> = Generator<Events<R>, void>
 
 interface TurnOptions<R> {
   readonly options: ConversationOptions<R>
+  readonly declared: ReadonlyArray<Prompt.Tool>
   readonly llm: typeof LLM.LLM.Service
   readonly fitter: ContextWindow.Fitter
   readonly window: ContextWindow.Window
@@ -208,10 +224,9 @@ interface TurnOptions<R> {
   readonly within: LLMContext.Within
 }
 
-const turnOf = <R>({ before, fitter, llm, message, options, window, within }: TurnOptions<R>) => {
+const turnOf = <R>({ before, declared, fitter, llm, message, options, window, within }: TurnOptions<R>) => {
   const { concurrency = 4, maxRounds = 25, maxToolCalls = 100, parameters, toolTimeout = "10 minutes" } = options
   const tools: ToolCalls.Tools<R> = new Map(options.tools.toReversed().map((one) => [one.tool.name, one]))
-  const declared = options.tools.filter((one) => tools.get(one.tool.name) === one).map(({ tool }) => tool)
   const messages: Array<Prompt.Message> = [message]
   let text = ""
   let rounds = 0
@@ -221,7 +236,7 @@ const turnOf = <R>({ before, fitter, llm, message, options, window, within }: Tu
   /** Half of the room left, so that no result takes it from the rounds to come. */
   const limitsFor = (calls: number): ToolCalls.Limits => {
     const kept = [...before.filter(({ role }) => role === "system"), ...messages]
-    const used = kept.reduce((sum, one) => sum + ContextWindow.tokensOf(one, fitter.count), window.reserve)
+    const used = window.reserve + fitter.sizeOf(kept)
     return { timeout: toolTimeout, maxResultTokens: Math.max(0, Math.floor((window.contextTokens - used) / 2 / calls)) }
   }
 

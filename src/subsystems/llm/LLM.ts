@@ -110,6 +110,8 @@ export interface LLMProvider extends ProviderKey.Keyed {
   /** Whether a search can be told its places; where not, nobody is asked. */
   readonly searchPlaces?: boolean
   readonly stream: (request: ProviderRequest) => Stream.Stream<LLMEvent, ConnectorError>
+  /** Input tokens of the request, as the provider counts them for this model; none where it does not. Costs nothing. */
+  readonly count?: (request: ProviderRequest) => Effect.Effect<Option.Option<number>, ConnectorError>
 }
 
 /** The contract: one provider of models. Several are installed side by side; the models registry names which one serves. */
@@ -125,6 +127,8 @@ export class LLM extends Context.Tag("effect-sre/LLM")<LLM, {
   readonly generate: (request: Request) => Effect.Effect<Answer, LLMError>
   /** Whether the asker can use the model: it is known, a provider serves it, and there is a key. Asks no provider. */
   readonly check: (model: Request["model"]) => Effect.Effect<void, LLMError>
+  /** Input tokens of the request, as the model's provider counts them; none where it does not. Asked once, and not billed. */
+  readonly count: (request: Request) => Effect.Effect<Option.Option<number>, LLMError>
 }>() {}
 
 /** The answer as `schema` describes it, decoded; of one that is not that, the model is told once what is wrong with it. */
@@ -249,7 +253,14 @@ const make = (options: { readonly standalone: boolean }) =>
     return LLM.of({
       stream,
       generate: (request) => traced("LLM.generate")(collect(stream(request))),
-      check: (model) => Effect.zipRight(guard.candidate("check"), Effect.asVoid(prepare({ model, messages: [] })))
+      check: (model) => Effect.zipRight(guard.candidate("check"), Effect.asVoid(prepare({ model, messages: [] }))),
+      count: Effect.fnUntraced(function*(request) {
+        yield* guard.candidate("count")
+        const { prepared, provider } = yield* prepare(request)
+        return yield* provider.count === undefined
+          ? Effect.succeedNone
+          : inTime(provider.provider, provider.count(prepared))
+      }, traced("LLM.count"))
     })
   })
 
@@ -288,6 +299,19 @@ const endingBy =
     deadline === undefined
       ? self
       : Stream.interruptWhen(self, Effect.delay(Effect.fail(deadline.exceeded), deadline.after))
+
+/** Whoever wants to know the size of a request waits to make it. */
+const inTime = <A>(connector: string, count: Effect.Effect<A, ConnectorError>) =>
+  Effect.timeoutFail(count, {
+    duration: "20 seconds",
+    onTimeout: () =>
+      new ConnectorError({
+        connector,
+        method: "count",
+        reason: "Timeout",
+        detail: "the tokens were not counted in 20 seconds"
+      })
+  })
 
 const tokensOf = ({ maxTokens = 0, messages }: ProviderRequest) =>
   messages.reduce((sum, message) => sum + ContextWindow.tokensOf(message), maxTokens)

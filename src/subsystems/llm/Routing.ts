@@ -81,11 +81,13 @@ const make = ({ circuit }: Settings) =>
         })
       }))
 
+    const chosen = (request: LLM.Request, name: string) =>
+      Effect.map(expand(name, new Set()), (list) => list.length === 1 ? list : able(request, list))
+
     const open = Effect.fnUntraced(function*(request: LLM.Request) {
       const candidate = yield* guard.candidate("stream")
       if (typeof request.model !== "string") return llm.stream(request)
-      const list = yield* expand(request.model, new Set())
-      return Candidate.streamAs(ask(request, list.length === 1 ? list : able(request, list)), candidate)
+      return Candidate.streamAs(ask(request, yield* chosen(request, request.model)), candidate)
     })
 
     const stream = (request: LLM.Request) => Pull.unwrap(open(request))
@@ -102,6 +104,13 @@ const make = ({ circuit }: Settings) =>
         )
         // What is wrong with the first is what there is to be done.
         return yield* Effect.orElse(checked, () => llm.check(first?.name ?? model))
+      }),
+      // Of the model that is asked first.
+      count: Effect.fnUntraced(function*(request) {
+        yield* guard.candidate("count")
+        if (typeof request.model !== "string") return yield* llm.count(request)
+        const [first] = yield* chosen(request, request.model)
+        return yield* llm.count({ ...request, model: first?.name ?? request.model })
       })
     })
   })

@@ -4,6 +4,7 @@ import { AnthropicLLM, AnthropicLLMLive } from "../../../src/connectors/llm/Anth
 import * as Candidate from "../../../src/security/Candidate.ts"
 import { LLM, type ProviderRequest } from "../../../src/subsystems/llm/LLM.ts"
 import * as Prompt from "../../../src/subsystems/llm/Prompt.ts"
+import { suite as countSuite } from "../../conformance/llm-count.ts"
 import { suite } from "../../conformance/llm.ts"
 import * as AnthropicServer from "../../fixtures/AnthropicServer.ts"
 import type { Turn } from "../../fixtures/OpenAIServer.ts"
@@ -300,4 +301,11 @@ suite("Anthropic", {
   connector: (timeouts) => AnthropicLLM.contract({ timeouts }),
   model: "claude-sonnet-4-5",
   packets: AnthropicServer.chunks
+})
+
+countSuite("Anthropic", {
+  serve: AnthropicServer.make,
+  connector: (timeouts) => AnthropicLLM.contract({ timeouts }),
+  model: "claude-sonnet-4-5",
+  counted: AnthropicServer.counted
 })

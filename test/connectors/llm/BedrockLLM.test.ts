@@ -1,9 +1,10 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Either, Option, Redacted } from "effect"
+import { Context, Effect, Either, Layer, Option, Redacted } from "effect"
 import { BedrockLLM } from "../../../src/connectors/llm/BedrockLLM.ts"
 import * as ComputerTool from "../../../src/subsystems/llm/ComputerTool.ts"
-import type { ProviderRequest } from "../../../src/subsystems/llm/LLM.ts"
+import { LLMConnector, type ProviderRequest } from "../../../src/subsystems/llm/LLM.ts"
 import * as Prompt from "../../../src/subsystems/llm/Prompt.ts"
+import { suite as countSuite } from "../../conformance/llm-count.ts"
 import { suite } from "../../conformance/llm.ts"
 import * as BedrockServer from "../../fixtures/BedrockServer.ts"
 import type { Turn } from "../../fixtures/OpenAIServer.ts"
@@ -260,10 +261,43 @@ describe("the answer", () => {
   }
 })
 
+describe("tokens", () => {
+  const counting = (modelId: string) =>
+    Effect.gen(function*() {
+      const { baseURL, requests } = yield* BedrockServer.make(BedrockServer.counted(7))
+      const { count } = Context.get(yield* Layer.build(BedrockLLM.contract({ endpoint: baseURL })), LLMConnector)
+      const counted = yield* count?.({ ...request, modelId }) ?? Effect.succeedNone
+      return { counted, urls: requests.map(({ url }) => decodeURIComponent(url)) }
+    })
+
+  it.scopedLive("are counted of Claude by its own name, whatever the inference profile", () =>
+    Effect.gen(function*() {
+      for (const modelId of ["anthropic.claude-opus-4-6-v1", "us-gov.anthropic.claude-opus-4-6-v1"]) {
+        assert.deepStrictEqual(yield* counting(modelId), {
+          counted: Option.some(7),
+          urls: ["/model/anthropic.claude-opus-4-6-v1/count-tokens"]
+        })
+      }
+    }))
+
+  it.scopedLive("are not counted of other families, nor of models the service does not count", () =>
+    Effect.gen(function*() {
+      assert.deepStrictEqual(yield* counting("amazon.nova-pro-v1:0"), { counted: Option.none(), urls: [] })
+      assert.deepStrictEqual((yield* counting("anthropic.claude-uncounted")).counted, Option.none())
+    }))
+})
+
 suite("Bedrock", {
   serve: BedrockServer.make,
   connector: (timeouts) => BedrockLLM.contract({ timeouts }),
   model: claude,
   packets: BedrockServer.chunks,
   lacks: ["text", "thoughts"]
+})
+
+countSuite("Bedrock", {
+  serve: BedrockServer.make,
+  connector: (timeouts) => BedrockLLM.contract({ timeouts }),
+  model: "eu.anthropic.claude-sonnet-4-5-20250929-v1:0",
+  counted: BedrockServer.counted
 })

@@ -3,6 +3,7 @@ import { Effect, Either, Redacted } from "effect"
 import { GoogleAILLM } from "../../../src/connectors/llm/GoogleAILLM.ts"
 import type { ProviderRequest } from "../../../src/subsystems/llm/LLM.ts"
 import * as Prompt from "../../../src/subsystems/llm/Prompt.ts"
+import { suite as countSuite } from "../../conformance/llm-count.ts"
 import { suite } from "../../conformance/llm.ts"
 import * as GeminiServer from "../../fixtures/GeminiServer.ts"
 import type { Turn } from "../../fixtures/OpenAIServer.ts"
@@ -250,4 +251,11 @@ suite("GoogleAI", {
   model: "gemini-2.5-pro",
   packets: GeminiServer.chunks,
   lacks: ["text arguments"]
+})
+
+countSuite("GoogleAI", {
+  serve: GeminiServer.make,
+  connector: (timeouts) => GoogleAILLM.contract({ timeouts }),
+  model: "gemini-2.5-pro",
+  counted: GeminiServer.counted
 })

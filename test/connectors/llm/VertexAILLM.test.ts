@@ -5,6 +5,7 @@ import { VertexAILLM } from "../../../src/connectors/llm/VertexAILLM.ts"
 import { collect } from "../../../src/subsystems/llm/AnswerStream.ts"
 import { LLMConnector, type ProviderRequest } from "../../../src/subsystems/llm/LLM.ts"
 import * as Prompt from "../../../src/subsystems/llm/Prompt.ts"
+import { suite as countSuite } from "../../conformance/llm-count.ts"
 import { suite } from "../../conformance/llm.ts"
 import * as GeminiServer from "../../fixtures/GeminiServer.ts"
 import * as HttpServer from "../../fixtures/HttpServer.ts"
@@ -104,4 +105,11 @@ suite("VertexAI", {
   model: "gemini-2.5-pro",
   packets: GeminiServer.chunks,
   lacks: ["text arguments"]
+})
+
+countSuite("VertexAI", {
+  serve: GeminiServer.make,
+  connector: (timeouts) => VertexAILLM.contract({ timeouts }),
+  model: "gemini-2.5-pro",
+  counted: GeminiServer.counted
 })

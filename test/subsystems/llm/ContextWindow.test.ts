@@ -111,7 +111,7 @@ describe("fitter", () => {
   const fitted = (settings: ContextWindow.Settings, turns: ReadonlyArray<TestLLM.Turn>, messages = talk) =>
     Effect.gen(function*() {
       const llm = yield* LLM.LLM
-      const fitter = yield* ContextWindow.fitter(llm, "gpt-4o")
+      const fitter = yield* ContextWindow.fitter(llm, { model: "gpt-4o" })
       const left = yield* fitter.fit(messages, window)
       return { left, asked: yield* (yield* TestLLM.TestLLM).requests }
     }).pipe(

@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Chunk, Duration, Effect, Fiber, Layer, Schema, Stream, TestClock } from "effect"
+import { Chunk, Duration, Effect, Fiber, Layer, Option, Schema, Stream, TestClock } from "effect"
 import { ConnectorError } from "../../../src/kernel/ConnectorError.ts"
 import * as Candidate from "../../../src/security/Candidate.ts"
 import * as LLM from "../../../src/subsystems/llm/LLM.ts"
@@ -80,6 +80,22 @@ describe("a choice of models", () => {
       assert.deepStrictEqual(asked, ["a", "b"])
       const { result } = yield* asking(models, {}, Effect.flip(ask("hi", { model: "gone" })))
       assert.strictEqual(result._tag, "ModelNotFound")
+    }))
+
+  it.effect("counts the tokens of a request as the first of them does", () =>
+    Effect.gen(function*() {
+      const count = (request: LLM.Request) => Effect.flatMap(LLM.LLM, (llm) => llm.count(request))
+      const models = { m: { models: ["first", "b"] }, first: model(), b: model() } as const
+      const messages = [Prompt.user("hi")]
+      const { asked, result } = yield* asking(models, {}, count({ model: "m", messages }))
+      assert.deepStrictEqual(result, Option.some(5))
+      assert.deepStrictEqual(asked, [])
+      // Not of one that is asked after all others, since the request is too large for it.
+      const large = { model: "m", messages: [Prompt.user("x".repeat(8000))] }
+      const sized = { ...models, b: model({ tokens: 10_000 }) }
+      assert.deepStrictEqual((yield* asking(sized, {}, count(large))).result, Option.some(1))
+      const { result: unknown } = yield* asking(models, {}, Effect.flip(count({ model: "gone", messages })))
+      assert.strictEqual(unknown._tag, "ModelNotFound")
     }))
 
   it.effect("by price: the cheapest first, those nobody knows last", () =>

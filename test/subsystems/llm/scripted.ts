@@ -16,6 +16,7 @@ export const used = (inputTokens: number, outputTokens: number): Prompt.LLMEvent
   usage: { inputTokens, outputTokens, cacheReadTokens: 0, cacheWriteTokens: 0, reasoningTokens: 0 }
 })
 
+/** A request is as many tokens as the name of the model has letters, where this provider is asked. */
 export const layer = (
   models: Readonly<Record<string, Models.ModelEntry>>,
   stream: (request: LLM.ProviderRequest) => Answer
@@ -23,7 +24,8 @@ export const layer = (
   const provider = LLM.LLMConnector.of({
     provider: "Test",
     credentials: { environment: undefined, required: false },
-    stream
+    stream,
+    count: ({ modelId }) => Effect.succeedSome(modelId.length)
   })
   return LLM.layer.pipe(
     Layer.provideMerge(Layer.mergeAll(
